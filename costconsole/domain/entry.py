@@ -1,0 +1,69 @@
+"""What a cache holds, whichever library wrote it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from costconsole.domain.call import Usage
+
+CacheKind = Literal["semantic", "exact", "embeddings", "router"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """One cache found in this Redis. None means: can't be known from outside."""
+
+    name: str
+    library: str
+    """`costconsole`, `redisvl`, `langchain`, `litellm`, ..."""
+    kind: CacheKind
+    prefix: str
+    """Every key of an entry starts with this; separators included."""
+    entries: int | None = None
+    index: str | None = None
+    dims: int | None = None
+    metric: str | None = None
+    algorithm: str | None = None
+    memory_bytes: int | None = None
+    writable: bool = False
+    threshold: float | None = None
+    """Cosine similarity from which the writer serves an entry, where it is kept in Redis."""
+    problem: str = ""
+    """One sentence when this cache can't be searched or read as it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One cached answer. `similarity` is to the query that found it; times are Unix milliseconds."""
+
+    key: str
+    cache: str
+    library: str
+    prompt: str | None = None
+    response: str | None = None
+    model: str = ""
+    created_ms: int | None = None
+    ttl_ms: int | None = None
+    """Milliseconds until it expires; None: never expires."""
+    hits: int | None = None
+    last_hit_ms: int | None = None
+    similarity: float | None = None
+    scope: str = ""
+    route: str = ""
+    tag: str = ""
+    usage: Usage | None = None
+    size_bytes: int | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    """Every stored field but the vector, as text, in the order of storing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A cached prompt near a vector. `similarity` is the cosine: 1 = the same direction."""
+
+    key: str
+    similarity: float
+    prompt: str | None = None
+    model: str = ""
+    scope: str = ""

@@ -1,0 +1,91 @@
+"""The names of everything that costconsole keeps in Redis, built in this one place.
+
+All keys of a namespace carry its hash tag `{NS}`, so that one script may change them together on a cluster.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from costconsole.domain.errors import UsageProblem
+from costconsole.domain.window import Bucket
+
+NAMESPACES = "costconsole:namespaces"
+_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names of one namespace. Raises UsageProblem for a name that can't be one."""
+
+    namespace: str = "default"
+
+    def __post_init__(self) -> None:
+        if not _NAMESPACE.fullmatch(self.namespace):
+            raise UsageProblem(
+                f"namespace {self.namespace!r} is not possible: use up to 64 letters, digits, '.', '_' or '-'"
+            )
+
+    @property
+    def root(self) -> str:
+        return f"costconsole:{{{self.namespace}}}:"
+
+    @property
+    def calls(self) -> str:
+        return self.root + "calls"
+
+    def bucket(self, bucket: Bucket) -> str:
+        return f"{self.root}{bucket.grain}:{bucket.number}"
+
+    def applied(self, batch_id: str) -> str:
+        return f"{self.root}applied:{batch_id}"
+
+    @property
+    def late(self) -> str:
+        """Zset of closed buckets that were written to again: member `grain:number`, score a revision."""
+        return self.root + "late"
+
+    @property
+    def policy(self) -> str:
+        return self.root + "policy"
+
+    @property
+    def policy_changed(self) -> str:
+        return self.root + "policy:changed"
+
+    @property
+    def labels(self) -> str:
+        return self.root + "labels"
+
+    @property
+    def audit(self) -> str:
+        return self.root + "audit"
+
+    @property
+    def exact_prefix(self) -> str:
+        return self.root + "exact:"
+
+    def exact(self, digest: str) -> str:
+        return self.exact_prefix + digest
+
+    @property
+    def semantic_index(self) -> str:
+        return self.root + "semantic"
+
+    @property
+    def semantic_prefix(self) -> str:
+        return self.root + "semantic:"
+
+    def semantic(self, entry_id: str) -> str:
+        return self.semantic_prefix + entry_id
+
+    @property
+    def hits(self) -> str:
+        """Zset: hits by entry key."""
+        return self.root + "hits"
+
+    @property
+    def last_hit(self) -> str:
+        """Zset: Unix ms of the last hit by entry key."""
+        return self.root + "last_hit"
