@@ -1,0 +1,289 @@
+"""Settings: flags > environment > project file > user file > defaults, as one frozen object.
+
+Each setting is one row of `SETTINGS`: its place in the file, its variable, how it is read. Every value
+remembers where it came from, so that a wrong one can be named together with its source.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any, Literal
+
+from costconsole.domain.errors import UsageProblem
+
+PROJECT_FILE = "costconsole.toml"
+Charset = Literal["braille", "block", "ascii"]
+Prompts = Literal["preview", "full", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user chose. `origins` maps a field to where its value came from (`default` if absent)."""
+
+    redis_url: str | None = None
+    redis_username: str | None = None
+    redis_password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    ledger_url: str | None = None
+    namespace: str = "default"
+    theme: str = "costconsole-dark"
+    read_only: bool = False
+    refresh_s: float = 1.0
+    window: str = "1h"
+    mouse: bool = True
+    charset: Charset = "braille"
+    timezone: str | None = None
+    redact: bool = False
+    prompts: Prompts = "preview"
+    model: str = "all-MiniLM-L6-v2"
+    embedding_url: str | None = None
+    embedding_key_env: str = "OPENAI_API_KEY"
+    prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    keymap: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tz(self) -> tzinfo:
+        """The operator's time zone: the one that was set, else the machine's."""
+        from zoneinfo import ZoneInfo
+
+        if self.timezone:
+            return ZoneInfo(self.timezone)
+        name = os.environ.get("TZ", "").removeprefix(":")
+        candidates = [name] if name else []
+        link = Path("/etc/localtime")
+        if not name and link.is_symlink():
+            candidates.append(str(link.resolve()).partition("zoneinfo/")[2])
+        for candidate in candidates:
+            try:
+                return ZoneInfo(candidate)
+            except (OSError, ValueError):
+                continue
+        from datetime import datetime
+
+        # A machine without a named zone still has an offset.
+        local = datetime.now().astimezone().tzinfo
+        assert local is not None
+        return local
+
+
+Read = Callable[[object], object]
+
+
+def _string(value: object) -> object:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a non-empty text")
+    return value
+
+
+def _yes_no(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"0": False, "false": False, "no": False, "off": False, "": False}
+    if isinstance(value, str) and value.lower() in known:
+        return known[value.lower()]
+    raise ValueError("true or false")
+
+
+def _refresh(value: object) -> object:
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = -1.0
+    if not 0.5 <= seconds <= 3600:
+        raise ValueError("seconds from 0.5 to 3600")
+    return seconds
+
+
+def _one_of(*choices: str) -> Read:
+    def read(value: object) -> object:
+        if value not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return value
+
+    return read
+
+
+def _window(value: object) -> object:
+    from costconsole.domain.window import parse_window
+
+    try:
+        return parse_window(str(value)).label
+    except UsageProblem as problem:
+        raise ValueError(f"a window such as 1h ({problem})") from None
+
+
+def _zone(value: object) -> object:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(str(value))
+    except (OSError, ValueError):
+        raise ValueError("a time zone such as Europe/Vienna") from None
+    return str(value)
+
+
+def _price_table(value: object) -> object:
+    if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+        raise ValueError('tables such as [prices."openai/my-model"] with input and output in $ per million')
+    known = ("input", "output", "cached_input", "cache_write_5m", "cache_write_1h")
+    known += tuple(f"batch_{name}" for name in known)
+    for model, table in value.items():
+        for name, price in table.items():
+            if name not in known:
+                raise ValueError(f"{nearest(name, known)} (in prices.{model}, not {name!r})")
+            if isinstance(price, bool) or not isinstance(price, int | float | str):
+                raise ValueError(f"dollars per million tokens for prices.{model}.{name}, such as 0.15")
+    return value
+
+
+def _texts(value: object) -> object:
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise ValueError('lines such as "app.pause" = "p"')
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: `place` in the file as `table.key`, `variable` in the environment, how it is read."""
+
+    name: str
+    place: str
+    variable: str | None
+    read: Read
+
+
+SETTINGS = (
+    Setting("redis_url", "redis.url", "COSTCONSOLE_REDIS_URL", _string),
+    Setting("redis_username", "redis.username", "COSTCONSOLE_REDIS_USERNAME", _string),
+    Setting("redis_password", "redis.password", "COSTCONSOLE_REDIS_PASSWORD", _string),
+    Setting("ca_file", "redis.ca_file", "COSTCONSOLE_CA_FILE", _string),
+    Setting("cert_file", "redis.cert_file", "COSTCONSOLE_CERT_FILE", _string),
+    Setting("key_file", "redis.key_file", "COSTCONSOLE_KEY_FILE", _string),
+    Setting("ledger_url", "redis.ledger_url", "COSTCONSOLE_LEDGER_URL", _string),
+    Setting("namespace", "redis.namespace", "COSTCONSOLE_NAMESPACE", _string),
+    Setting("theme", "console.theme", "COSTCONSOLE_THEME", _string),
+    Setting("read_only", "console.read_only", "COSTCONSOLE_READ_ONLY", _yes_no),
+    Setting("refresh_s", "console.refresh", "COSTCONSOLE_REFRESH", _refresh),
+    Setting("window", "console.window", "COSTCONSOLE_WINDOW", _window),
+    Setting("mouse", "console.mouse", "COSTCONSOLE_MOUSE", _yes_no),
+    Setting("charset", "console.charset", "COSTCONSOLE_CHARSET", _one_of("braille", "block", "ascii")),
+    Setting("timezone", "console.timezone", "COSTCONSOLE_TIMEZONE", _zone),
+    Setting("redact", "console.redact", "COSTCONSOLE_REDACT", _yes_no),
+    Setting("prompts", "ledger.prompts", "COSTCONSOLE_PROMPTS", _one_of("preview", "full", "off")),
+    Setting("model", "embedding.model", "COSTCONSOLE_MODEL", _string),
+    Setting("embedding_url", "embedding.url", "COSTCONSOLE_EMBEDDING_URL", _string),
+    Setting("embedding_key_env", "embedding.key_env", "COSTCONSOLE_EMBEDDING_KEY_ENV", _string),
+    Setting("prices", "prices", None, _price_table),
+    Setting("keymap", "keys", None, _texts),
+)
+_BY_PLACE = {setting.place: setting for setting in SETTINGS}
+
+
+def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
+    """`did you mean X?` for the closest known word, else the list of what is known."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else "known are: " + ", ".join(sorted(known))
+
+
+def user_config_dir() -> Path:
+    """Where the user's `config.toml` and `themes/` live."""
+    from platformdirs import user_config_path
+
+    return user_config_path("costconsole")
+
+
+def state_dir() -> Path:
+    """Logs, spools and the last copy; made on first use, for this user alone (0700)."""
+    from platformdirs import user_state_path
+
+    path = user_state_path("costconsole")
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def config_files(explicit: str | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The files that are read, strongest first. A file that was named must exist."""
+    named = explicit or environ.get("COSTCONSOLE_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            source = "--config" if explicit else "COSTCONSOLE_CONFIG"
+            raise UsageProblem(f"the config file {path} ({source}) does not exist: create it or name another")
+        return (path,)
+    found = (Path(PROJECT_FILE), user_config_dir() / "config.toml")
+    return tuple(path for path in found if path.is_file())
+
+
+def load_settings(
+    flags: Mapping[str, object] | None = None,
+    *,
+    config: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Put the settings together. Raises UsageProblem that names file or variable, key, and what is expected."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    for path in reversed(config_files(config, environ)):
+        for setting, value in _read_file(path):
+            values[setting.name] = value
+            origins[setting.name] = f"config file {path}"
+    for setting in SETTINGS:
+        if setting.variable and environ.get(setting.variable):
+            values[setting.name] = _checked(setting, environ[setting.variable], setting.variable)
+            origins[setting.name] = setting.variable
+    for setting in SETTINGS:
+        flag = (flags or {}).get(setting.name)
+        if flag is not None:
+            name = "--" + ("redis" if setting.name == "redis_url" else setting.name.replace("_", "-"))
+            values[setting.name] = _checked(setting, flag, name)
+            origins[setting.name] = name
+    if "refresh_s" not in values and (environ.get("SSH_TTY") or environ.get("SSH_CONNECTION")):
+        values["refresh_s"] = 2.0
+        origins["refresh_s"] = "default over SSH"
+    return Settings(**values, origins=origins)  # type: ignore[arg-type]
+
+
+def _checked(setting: Setting, value: object, source: str) -> object:
+    try:
+        return setting.read(value)
+    except ValueError as expected:
+        shown = "the value" if setting.name in {"redis_password", "redis_url"} else repr(value)
+        raise UsageProblem(f"{source}: {shown} is not possible; expected {expected}") from None
+
+
+def _read_file(path: Path) -> list[tuple[Setting, object]]:
+    import tomllib
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageProblem(f"{path} is not valid TOML: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(f"{path} can't be read: {error}") from None
+    found: list[tuple[Setting, object]] = []
+    for table, inner in content.items():
+        if table in _BY_PLACE:
+            found.append((_BY_PLACE[table], _checked(_BY_PLACE[table], inner, f"{path}, {table}")))
+            continue
+        tables = sorted({place.partition(".")[0] for place in _BY_PLACE})
+        if table not in tables:
+            raise UsageProblem(f"{path}: unknown key {table!r}; {nearest(table, tables)}")
+        if not isinstance(inner, dict):
+            raise UsageProblem(f"{path}: {table!r} is a table: write [{table}] and its keys below it")
+        for key, value in inner.items():
+            place = f"{table}.{key}"
+            if place not in _BY_PLACE:
+                known = [p.partition(".")[2] for p in _BY_PLACE if p.startswith(table + ".")]
+                raise UsageProblem(f"{path}: unknown key {key!r} in [{table}]; {nearest(key, known)}")
+            found.append((_BY_PLACE[place], _checked(_BY_PLACE[place], value, f"{path}, {place}")))
+    return found
