@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
@@ -42,7 +42,7 @@ class Settings:
     timezone: str | None = None
     redact: bool = False
     prompts: Prompts = "preview"
-    model: str = "all-MiniLM-L6-v2"
+    embedding_model: str = "all-MiniLM-L6-v2"
     embedding_url: str | None = None
     embedding_key_env: str = "OPENAI_API_KEY"
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -134,8 +134,8 @@ def _zone(value: object) -> object:
 def _price_table(value: object) -> object:
     if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
         raise ValueError('tables such as [prices."openai/my-model"] with input and output in $ per million')
-    known = ("input", "output", "cached_input", "cache_write_5m", "cache_write_1h")
-    known += tuple(f"batch_{name}" for name in known)
+    units = ["input", "output", "cached_input", "cache_write_5m", "cache_write_1h"]
+    known = units + [f"batch_{name}" for name in units]
     for model, table in value.items():
         for name, price in table.items():
             if name not in known:
@@ -179,19 +179,21 @@ SETTINGS = (
     Setting("timezone", "console.timezone", "COSTCONSOLE_TIMEZONE", _zone),
     Setting("redact", "console.redact", "COSTCONSOLE_REDACT", _yes_no),
     Setting("prompts", "ledger.prompts", "COSTCONSOLE_PROMPTS", _one_of("preview", "full", "off")),
-    Setting("model", "embedding.model", "COSTCONSOLE_MODEL", _string),
+    Setting("embedding_model", "embedding.model", "COSTCONSOLE_EMBEDDING_MODEL", _string),
     Setting("embedding_url", "embedding.url", "COSTCONSOLE_EMBEDDING_URL", _string),
     Setting("embedding_key_env", "embedding.key_env", "COSTCONSOLE_EMBEDDING_KEY_ENV", _string),
     Setting("prices", "prices", None, _price_table),
     Setting("keymap", "keys", None, _texts),
 )
+_FLAG = {"redis_url": "--redis", "refresh_s": "--refresh", "ledger_url": "--ledger", "mouse": "--no-mouse"}
 _BY_PLACE = {setting.place: setting for setting in SETTINGS}
 
 
-def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean X?` for the closest known word, else the list of what is known."""
+    known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else "known are: " + ", ".join(sorted(known))
+    return f"did you mean {close[0]!r}?" if close else "known are: " + ", ".join(known)
 
 
 def user_config_dir() -> Path:
@@ -229,7 +231,7 @@ def load_settings(
     config: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Put the settings together. Raises UsageProblem that names file or variable, key, and what is expected."""
+    """Put the settings together. Raises UsageProblem naming file or variable, key and expectation."""
     environ = os.environ if environ is None else environ
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
@@ -244,7 +246,7 @@ def load_settings(
     for setting in SETTINGS:
         flag = (flags or {}).get(setting.name)
         if flag is not None:
-            name = "--" + ("redis" if setting.name == "redis_url" else setting.name.replace("_", "-"))
+            name = _FLAG.get(setting.name, "--" + setting.name.replace("_", "-"))
             values[setting.name] = _checked(setting, flag, name)
             origins[setting.name] = name
     if "refresh_s" not in values and (environ.get("SSH_TTY") or environ.get("SSH_CONNECTION")):

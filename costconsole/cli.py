@@ -1,0 +1,197 @@
+"""The command line: it parses, calls, and prints; the work is done in `costconsole.commands`.
+
+Kept light: `costconsole --help` imports neither Textual nor Redis.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from costconsole import __version__
+from costconsole.domain.errors import ExitCode, Problem, UsageProblem
+
+HELP = """\
+costconsole: see, search and steer what LLM calls cost and what caches save.
+
+  costconsole                                open the console on your Redis
+  costconsole demo                           try it: embedded Redis, real traffic
+  costconsole --redis redis://cache:6379 stats --window 24h --by model
+  costconsole search "refund after 30 days" --json
+
+commands    demo doctor caches stats search show check ask threshold
+            config completion       (costconsole COMMAND --help tells more)
+connection  --redis URL  --namespace NS  --ledger URL  --config FILE
+            --ca-file F  --cert-file F  --key-file F  --read-only
+console     --theme NAME  --refresh S  --window 1h  --no-mouse
+            --charset braille|block|ascii  --timezone ZONE
+            --embedding-model NAME  --redact
+
+exit codes  0 done  1 failed  2 usage or config  3 Redis can't be reached
+            4 timed out  5 refused  10 over budget  130 interrupted
+The password of a Redis goes into COSTCONSOLE_REDIS_PASSWORD or the config.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its errors as one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageProblem(f"{message}; see {self.prog} --help")
+
+
+class _Help(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        sys.stdout.write(HELP)
+        raise SystemExit(ExitCode.OK)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        parts = [f"costconsole {__version__}", f"Python {sys.version.split()[0]}"]
+        for package in ("textual", "redis", "redisvl", "plotext", "genai-prices"):
+            try:
+                parts.append(f"{package} {version(package)}")
+            except PackageNotFoundError:
+                parts.append(f"{package} (not installed)")
+        print(", ".join(parts))
+        raise SystemExit(ExitCode.OK)
+
+
+def _common() -> _Parser:
+    """The flags that may stand before or after the command."""
+    common = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("--redis", dest="redis_url", metavar="URL")
+    common.add_argument("--namespace", metavar="NS")
+    common.add_argument("--ledger", dest="ledger_url", metavar="URL")
+    common.add_argument("--config", metavar="FILE")
+    common.add_argument("--ca-file", metavar="FILE")
+    common.add_argument("--cert-file", metavar="FILE")
+    common.add_argument("--key-file", metavar="FILE")
+    common.add_argument("--read-only", action="store_true")
+    common.add_argument("--theme", metavar="NAME")
+    common.add_argument("--refresh", dest="refresh_s", metavar="S")
+    common.add_argument("--no-mouse", dest="mouse", action="store_false")
+    common.add_argument("--charset")
+    common.add_argument("--ascii", dest="charset", action="store_const", const="ascii")
+    common.add_argument("--timezone", metavar="ZONE")
+    common.add_argument("--embedding-model", metavar="NAME")
+    common.add_argument("--redact", action="store_true")
+    return common
+
+
+def build_parser() -> _Parser:
+    """Every command, with its arguments."""
+    common = _common()
+    window = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    window.add_argument("--window", metavar="1h", help="5m, 1h, 24h, 7d, ...")
+    as_json = _Parser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="one JSON document on standard output")
+
+    parser = _Parser(prog="costconsole", add_help=False, parents=[common, window], allow_abbrev=False)
+    parser.add_argument("-h", "--help", action=_Help, nargs=0)
+    parser.add_argument("--version", action=_Version, nargs=0)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, text: str, *parents: _Parser) -> _Parser:
+        return commands.add_parser(
+            name, help=text, description=text, parents=[common, *parents], allow_abbrev=False
+        )
+
+    demo = command("demo", "The console on an embedded Redis with real traffic.", window)
+    demo.add_argument("--rate", type=_positive, default=20.0, metavar="CALLS_PER_S")
+    demo.add_argument("--headless", action="store_true", help="traffic only, no screen")
+    demo.add_argument("--seconds", type=_positive, metavar="S", help="stop after S seconds")
+    demo.add_argument("--port", type=_port, metavar="P", help="let Redis listen on 127.0.0.1:P")
+    demo.add_argument("--keep", metavar="DIR", help="keep the data in DIR and go on from there")
+
+    command("doctor", "What works, what doesn't, and the next step for each.", as_json)
+    command("caches", "Every cache found in this Redis.", as_json)
+
+    stats = command("stats", "Figures of a window.", window, as_json)
+    stats.add_argument("--by", choices=("model", "route", "tag", "outcome"))
+    stats.add_argument("--csv", action="store_true")
+
+    search = command("search", "Search the cached entries by meaning, or by text.", as_json)
+    search.add_argument("query", metavar="QUERY")
+    search.add_argument("--cache", metavar="NAME")
+    search.add_argument("-k", type=_count, default=20, metavar="N", help="at most N entries (20)")
+    search.add_argument("--text", action="store_true", help="words instead of meaning")
+
+    show = command("show", "One cached entry, whole.", as_json)
+    show.add_argument("key", metavar="KEY")
+
+    for name, text in (
+        ("check", "What would happen to a prompt; nothing is sent or written."),
+        ("ask", "The same for real: answered from the cache, or by the model."),
+    ):
+        prompt = command(name, text, as_json)
+        prompt.add_argument("prompt", metavar="PROMPT", help="the prompt, or - for standard input")
+        prompt.add_argument("--model", metavar="M", help="the LLM, such as gpt-4o-mini")
+        prompt.add_argument("--system", metavar="TEXT")
+
+    threshold = command("threshold", "Show or set the similarity from which a cached answer is served.")
+    steps = threshold.add_subparsers(dest="step", metavar="show|set", required=True, parser_class=_Parser)
+    steps.add_parser("show", parents=[common, as_json], allow_abbrev=False)
+    change = steps.add_parser("set", parents=[common, as_json], allow_abbrev=False)
+    change.add_argument("value", metavar="VALUE")
+    change.add_argument("--route", metavar="R")
+
+    config = command("config", "Where settings come from.")
+    views = config.add_subparsers(dest="step", metavar="show|path", required=True, parser_class=_Parser)
+    views.add_parser("show", parents=[common, as_json], allow_abbrev=False)
+    views.add_parser("path", parents=[common], allow_abbrev=False)
+
+    completion = command("completion", "A completion script for your shell.")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise ValueError
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 10000")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the return value is the exit code. No traceback reaches the user for a Problem."""
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except Problem as problem:
+        print(f"costconsole: {problem}", file=sys.stderr)
+        return problem.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has left (`| head`): not an error, but stdout must not be flushed again.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+
+
+def _run(argv: Sequence[str]) -> int:
+    args = build_parser().parse_args(argv)
+    name = args.command or "console"
+    run: Callable[[argparse.Namespace], int] = import_module(f"costconsole.commands.{name}").run
+    return run(args)

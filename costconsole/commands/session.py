@@ -1,0 +1,90 @@
+"""What every command that talks to Redis begins with: settings, a connection, the server's abilities."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from costconsole.domain.errors import ExitCode
+from costconsole.redis_store.keys import Keys
+from costconsole.settings import SETTINGS, Settings, load_settings
+
+if TYPE_CHECKING:
+    from costconsole.embedding.embedder import Embedder
+    from costconsole.redis_store.probe import ServerInfo
+    from costconsole.redis_store.target import RedisTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command's connection. `client` is async, `server` says what it can and what this user may."""
+
+    settings: Settings
+    keys: Keys
+    target: RedisTarget
+    client: Any
+    server: ServerInfo
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The settings with this command's flags on top."""
+    names = {setting.name for setting in SETTINGS}
+    flags = {name: value for name, value in vars(args).items() if name in names}
+    return load_settings(flags, config=getattr(args, "config", None))
+
+
+@asynccontextmanager
+async def open_session(settings: Settings) -> AsyncIterator[Session]:
+    """Find the Redis, connect, probe. Raises a Problem with exit code 3, 4 or 2."""
+    from costconsole.redis_store.connect import connect_async, explain
+    from costconsole.redis_store.discover import find_target
+    from costconsole.redis_store.probe import probe
+
+    keys = Keys(settings.namespace)
+    target = find_target(settings)
+    client = connect_async(target, read_only=settings.read_only)
+    try:
+        try:
+            yield Session(settings, keys, target, client, await probe(client))
+        except redis_errors() as error:
+            raise explain(error, target) from None
+    finally:
+        await client.aclose()
+
+
+def redis_errors() -> tuple[type[BaseException], ...]:
+    """What a Redis call may raise; imported late, for the import costs more than most commands."""
+    from redis.exceptions import RedisError
+
+    return (RedisError, OSError, asyncio.TimeoutError)
+
+
+def run_session(args: argparse.Namespace, work: Callable[[Session], Awaitable[int]]) -> int:
+    """Run an async command within a session."""
+
+    async def main() -> int:
+        async with open_session(settings_of(args)) as session:
+            return await work(session)
+
+    return int(asyncio.run(main()))
+
+
+@asynccontextmanager
+async def open_embedder(settings: Settings) -> AsyncIterator[Embedder]:
+    """The embedder of the settings, closed afterwards."""
+    from costconsole.embedding.factory import make_embedder
+
+    embedder = make_embedder(
+        settings.embedding_model, base_url=settings.embedding_url, api_key_env=settings.embedding_key_env
+    )
+    try:
+        yield embedder
+    finally:
+        embedder.close()
+
+
+DONE = int(ExitCode.OK)
