@@ -64,7 +64,7 @@ class Settings:
         for candidate in candidates:
             try:
                 return ZoneInfo(candidate)
-            except (OSError, ValueError):
+            except (KeyError, OSError, ValueError):
                 continue
         from datetime import datetime
 
@@ -126,7 +126,7 @@ def _zone(value: object) -> object:
 
     try:
         ZoneInfo(str(value))
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise ValueError("a time zone such as Europe/Vienna") from None
     return str(value)
 
