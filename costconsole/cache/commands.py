@@ -1,0 +1,79 @@
+"""Commands are built as values and sent by a sync or an async client, so that both sides share them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+Command = tuple[Any, ...]
+"""A command's words: bytes, str, int or float."""
+
+
+class Script:
+    """A Lua script. It is called by its hash, and sent in full only to a server that doesn't know it."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    def call(self, keys: Sequence[str], arguments: Sequence[Any]) -> Command:
+        return ("EVALSHA", self.sha, len(keys), *keys, *arguments)
+
+    def run(self, client: Any, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        try:
+            return client.execute_command(*self.call(keys, arguments))
+        except NoScriptError:
+            return client.execute_command("EVAL", self.source, len(keys), *keys, *arguments)
+
+    async def arun(self, client: Any, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        try:
+            return await client.execute_command(*self.call(keys, arguments))
+        except NoScriptError:
+            return await client.execute_command("EVAL", self.source, len(keys), *keys, *arguments)
+
+
+def run_all(client: Any, commands: Sequence[Command]) -> list[Any]:
+    """One round trip. A command that fails gives its exception as its reply."""
+    if not commands:
+        return []
+    pipe = client.pipeline(transaction=False)
+    for command in commands:
+        pipe.execute_command(*command)
+    return list(pipe.execute(raise_on_error=False))
+
+
+async def arun_all(client: Any, commands: Sequence[Command]) -> list[Any]:
+    """`run_all` for an async client."""
+    if not commands:
+        return []
+    async with client.pipeline(transaction=False) as pipe:
+        for command in commands:
+            pipe.execute_command(*command)
+        return list(await pipe.execute(raise_on_error=False))
+
+
+STORE = Script("""
+local ttl = tonumber(ARGV[1])
+local stored = redis.call('HMGET', KEYS[1], 'response', 'metadata', 'raw')
+local new = {}
+for i = 2, #ARGV, 2 do new[ARGV[i]] = ARGV[i + 1] end
+local written = 0
+if stored[1] ~= new.response or stored[2] ~= new.metadata or (stored[3] or '') ~= (new.raw or '') then
+  local stale = redis.call('HKEYS', KEYS[1])
+  redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+  for _, name in ipairs(stale) do
+    if new[name] == nil then redis.call('HDEL', KEYS[1], name) end
+  end
+  written = 1
+end
+if ttl > 0 then redis.call('PEXPIRE', KEYS[1], ttl) elseif ttl == 0 then redis.call('PERSIST', KEYS[1]) end
+return written
+""")
+"""Keep an answer: KEYS[1] its key; ARGV[1] milliseconds to live (0: for ever); then fields and values.
+
+An equal answer is not written again, for every write to an indexed hash indexes it anew (1.4 ms at 20,000
+entries); only its time to live starts afresh, as a provider has just given it again.
+"""
