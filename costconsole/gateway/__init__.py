@@ -1,1 +1,1 @@
-"""."""
+"""The way of one call: caches, provider, store, ledger."""
