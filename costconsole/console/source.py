@@ -1,0 +1,104 @@
+"""What the console reads, as a protocol: the real one speaks to Redis, tests use frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from costconsole.cache.search import EntryPage
+    from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
+    from costconsole.domain.figures import LedgerView
+    from costconsole.domain.window import Window
+    from costconsole.embedding.embedder import Embedding
+    from costconsole.redis_store.probe import ServerInfo
+
+LinkState = Literal["connecting", "live", "stale", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How the connection stands. Times are Unix milliseconds; nothing in it is secret.
+
+    `stale`: connected, but an answer is overdue. `down`: not connected. `since_ms` is when this state began,
+    `read_ms` when the figures on screen were read, `retry_at_ms` when the next attempt is due.
+    """
+
+    state: LinkState = "connecting"
+    label: str = ""
+    namespace: str = "default"
+    writable: bool = False
+    why_read_only: str = ""
+    since_ms: int | None = None
+    read_ms: int | None = None
+    retry_at_ms: int | None = None
+    reason: str = ""
+    latency_ms: float | None = None
+    server: ServerInfo | None = None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether what is on screen may no longer be true."""
+        return self.state in ("stale", "down")
+
+
+class EntrySearch(Protocol):
+    """Finding cached entries. Every method may raise a Problem."""
+
+    async def newest(
+        self, cache: CacheInfo | None, limit: int = 50, before: object | None = None
+    ) -> EntryPage: ...
+
+    async def by_vector(
+        self, vector: bytes, caches: Sequence[CacheInfo], k: int = 20
+    ) -> tuple[CacheEntry, ...]: ...
+
+    async def by_text(
+        self, query: str, caches: Sequence[CacheInfo], limit: int = 50
+    ) -> tuple[CacheEntry, ...]: ...
+
+    async def by_key(self, pattern: str, limit: int = 50) -> tuple[CacheEntry, ...]: ...
+
+    async def entry(self, key: str) -> CacheEntry: ...
+
+    async def neighbors(self, entry: CacheEntry, k: int = 5) -> tuple[Neighbor, ...]: ...
+
+
+class QueryEmbedder(Protocol):
+    """Turns a query into a vector, in another process."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def status(self) -> str:
+        """`off`, `starting`, `ready` or `failed: <sentence>`."""
+        ...
+
+    async def aembed(self, texts: Sequence[str]) -> list[Embedding]: ...
+
+
+class Source(Protocol):
+    """Everything that the screens read. `view` is one round trip. Every method may raise a Problem."""
+
+    @property
+    def link(self) -> Link:
+        """Who we are connected to; the state in it is kept by the poll loop, not here."""
+        ...
+
+    async def open(self) -> None:
+        """Connect and find out what the server can do; called again after a failure."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def view(self, window: Window) -> LedgerView: ...
+
+    async def caches(self, refresh: bool = False) -> tuple[CacheInfo, ...]: ...
+
+    @property
+    def search(self) -> EntrySearch: ...
+
+    @property
+    def embedder(self) -> QueryEmbedder: ...
