@@ -169,7 +169,7 @@ def _joined(content: object) -> str:
 
 
 def openai_usage(usage: Mapping[str, Any]) -> Usage:
-    """`prompt_tokens` is the total already. A cache write has no lifetime there and is kept as the short one."""
+    """`prompt_tokens` is the total already. A cache write tells no lifetime and is kept as the short one."""
     details = usage.get("prompt_tokens_details")
     details = details if isinstance(details, dict) else {}
     return Usage(
