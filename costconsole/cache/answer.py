@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from costconsole.domain.call import Usage
+from costconsole.redis_store.replies import text
 
 _NO_USAGE = Usage()
 _USAGE_FIELDS = tuple(f.name for f in fields(Usage))
@@ -63,7 +64,7 @@ def decode_answer(response: bytes, metadata: bytes | None, raw: bytes | None) ->
     if not isinstance(known, dict):
         known = {}
     return Answer(
-        text=response.decode("utf-8", "backslashreplace"),
+        text=text(response),
         model=str(known.get("model", "")),
         provider=str(known.get("provider", "")),
         usage=decode_usage(known.get("usage")),
