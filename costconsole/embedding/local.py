@@ -49,7 +49,7 @@ class LocalEmbedder:
 
     def _fresh(self) -> None:
         """The state of an embedder of which nothing runs."""
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._worker: WorkerProcess | None = None
         self._status = "off"
         self._closed = False
@@ -171,9 +171,7 @@ class LocalEmbedder:
             try:
                 return worker.submit(texts)
             except Gone:
-                with self._lock:
-                    if self._worker is worker:
-                        self._worker = None
+                continue
 
     def _spawn_if_allowed(self) -> WorkerProcess:
         if self._closed:
@@ -203,7 +201,7 @@ class LocalEmbedder:
             self._dims = status.get("dims", self._dims)
 
     def _on_end(self, sentence: str) -> str:
-        """What to tell the open requests; the next request starts another worker, unless that is hopeless."""
+        """What to tell the open requests; the next one starts another worker, unless that is hopeless."""
         with self._lock:
             self._worker = None
             if self._refusal:
@@ -217,7 +215,8 @@ class LocalEmbedder:
             self._rest_until = time.monotonic() + REST_S
             reason = (
                 f"The embedding process of {self.name} ended {QUICK_DEATHS} times in a row "
-                f"({sentence.split(': ')[0]}): is there memory enough? It is tried again after {REST_S:.0f} s."
+                f"({sentence.split(': ')[0]}): is there memory enough? "
+                f"It is tried again after {REST_S:.0f} s."
             )
             self._status = f"failed: {reason}"
             return reason

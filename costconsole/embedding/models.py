@@ -68,7 +68,8 @@ def fetched_folder(model: str) -> Path:
     advice = _PACKAGED_ADVICE if model_name(model) in _PACKAGED else "download it first, or give a folder"
     if not _hub_answers():
         raise Problem(
-            f"The embedding model {model} is not on this machine and the Hugging Face hub can't be reached: {advice}."
+            f"The embedding model {model} is not on this machine and the Hugging Face hub can't be reached: "
+            f"{advice}."
         )
     from sentence_transformers import SentenceTransformer
 

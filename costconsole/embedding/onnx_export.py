@@ -10,7 +10,6 @@ import shutil
 import tempfile
 import time
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from costconsole.embedding.store import (
     UNFINISHED,
     Export,
     file_record,
+    installed_versions,
     models_folder,
     source_stats,
     write_meta,
@@ -86,9 +86,7 @@ def export(name: str, folder: Path, checksum: str, target: Path, *, named: bool)
                 "stats": source_stats(folder),
             },
             "files": {},
-            "versions": {
-                key: version(key) for key in ("torch", "sentence-transformers", "onnxruntime", "tokenizers")
-            },
+            "versions": installed_versions(),
             "exported_at_ms": time.time_ns() // 1_000_000,
         }
         reference = load_reference(folder, attn_implementation="eager")
@@ -138,7 +136,7 @@ def _write_and_compare(reference: Any, folder: Path, meta: dict[str, Any]) -> st
     except OSError:
         raise
     except Exception as error:
-        return f"the export failed ({type(error).__name__})"
+        return f"the export failed ({type(error).__name__}: {str(error)[:200]})"
     apart = max(_difference(made, wanted), _difference(together, wanted[:20]))
     meta["max_abs_difference"] = apart
     meta["files"] = {file: file_record(folder / file) for file in (MODEL_FILE, TOKENIZER_FILE)}

@@ -39,7 +39,7 @@ class Gone(Exception):
 
 
 class WorkerProcess:
-    """Starts `costconsole.embedding.worker` for `model` after `delay_s`, in a thread; never blocks its creator.
+    """Starts `costconsole.embedding.worker` for `model` after `delay_s`, in a thread of its own.
 
     `on_status` gets each status of the worker; `on_end` gets a sentence when it has ended unasked, and
     returns the one that the open requests fail with. Both are called from the reading thread.
@@ -171,13 +171,11 @@ class WorkerProcess:
             answer.set_exception(Problem(payload.decode()))
 
     def _end(self, sentence: str) -> None:
+        # First the owner lets go of this process, so that whoever is told Gone finds another one.
+        sentence = "The embedding process was closed." if self._stop.is_set() else self._on_end(sentence)
         with self._lock:
             self._ended = True
             left, self._open = list(self._open.values()), {}
-        if not self._stop.is_set():
-            sentence = self._on_end(sentence)
-        else:
-            sentence = "The embedding process was closed."
         for answer in left:
             if answer.set_running_or_notify_cancel():
                 answer.set_exception(Problem(sentence))

@@ -1,4 +1,6 @@
-"""The exports on disk: `<cache>/models/<name>-<checksum of the source>/` with model.onnx, tokenizer.json, meta.json.
+"""The exports on disk: `<cache>/models/<name>-<checksum of the source>/`.
+
+Each holds model.onnx, tokenizer.json and meta.json.
 
 A start costs a few stats and one small JSON file. The 90 MB are hashed again only if their size or
 their time of change is not what meta.json recorded when they were written or last found right.
@@ -19,6 +21,7 @@ from costconsole.embedding.models import given_folder, model_name
 FORMAT = 1
 UNFINISHED = ".unfinished-"
 MODEL_FILE, TOKENIZER_FILE, META_FILE = "model.onnx", "tokenizer.json", "meta.json"
+_EXPORTERS = ("torch", "transformers", "sentence-transformers", "onnx", "onnxruntime", "tokenizers")
 _SOURCE_SUFFIXES = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 
@@ -61,7 +64,7 @@ def find_export(model: str) -> Export | None:
             continue
         found.append((meta["exported_at_ms"], Export(meta_path.parent, meta)))
     for _, export in sorted(found, key=lambda item: item[0], reverse=True):
-        if not export.usable or _files_intact(export):
+        if _stands(export):
             return export
     return None
 
@@ -70,7 +73,7 @@ def export_at(folder: Path) -> Export | None:
     """The export in this folder, if its files are as they were written."""
     meta = _read_meta(folder / META_FILE)
     export = Export(folder, meta) if meta is not None else None
-    return export if export is not None and (not export.usable or _files_intact(export)) else None
+    return export if export is not None and _stands(export) else None
 
 
 def export_folder(name: str, checksum: str) -> Path:
@@ -124,6 +127,26 @@ def _read_meta(path: Path) -> dict[str, Any] | None:
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         return None
     return meta if {"model", "usable", "source", "files", "exported_at_ms"} <= meta.keys() else None
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions that decide whether a model can be exported; "" is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {}
+    for package in _EXPORTERS:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = ""
+    return versions
+
+
+def _stands(export: Export) -> bool:
+    """Whether the export is as it was written; a failed one stands until one of the exporters changes."""
+    if export.usable:
+        return _files_intact(export)
+    return bool(export.meta.get("versions") == installed_versions())
 
 
 def _same_source(folder: Path, meta: dict[str, Any]) -> bool:
