@@ -40,8 +40,9 @@ def settings_of(args: argparse.Namespace) -> Settings:
 @asynccontextmanager
 async def open_session(settings: Settings) -> AsyncIterator[Session]:
     """Find the Redis, connect, probe. Raises a Problem with exit code 3, 4 or 2."""
-    from costconsole.redis_store.connect import connect_async, explain
+    from costconsole.redis_store.connect import connect_async, redis_errors
     from costconsole.redis_store.discover import find_target
+    from costconsole.redis_store.explain import explain
     from costconsole.redis_store.probe import probe
 
     keys = Keys(settings.namespace)
@@ -49,18 +50,12 @@ async def open_session(settings: Settings) -> AsyncIterator[Session]:
     client = connect_async(target, read_only=settings.read_only)
     try:
         try:
-            yield Session(settings, keys, target, client, await probe(client))
+            server = await probe(client, namespace=settings.namespace)
+            yield Session(settings, keys, target, client, server)
         except redis_errors() as error:
             raise explain(error, target) from None
     finally:
         await client.aclose()
-
-
-def redis_errors() -> tuple[type[BaseException], ...]:
-    """What a Redis call may raise; imported late, for the import costs more than most commands."""
-    from redis.exceptions import RedisError
-
-    return (RedisError, OSError, asyncio.TimeoutError)
 
 
 def run_session(args: argparse.Namespace, work: Callable[[Session], Awaitable[int]]) -> int:

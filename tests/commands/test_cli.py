@@ -59,7 +59,7 @@ def test_version_names_what_it_stands_on() -> None:
         (["statz"], ["statz", "stats"]),
         (["stats", "--window", "soon"], ["--window", "soon", "1h"]),
         (["stats", "--by", "colour"], ["--by", "colour", "model"]),
-        (["search", "x", "-k", "0"], ["-k", "0"]),
+        (["search", "x", "-k", "0"], ["-k", "0", "10000"]),
         (["threshold"], ["show|set"]),
         (["--namespace", "a b", "stats"], ["namespace", "a b"]),
         (["--redis", "http://x", "stats"], ["http", "redis://"]),
