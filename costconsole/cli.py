@@ -18,7 +18,7 @@ HELP = """\
 costconsole: see, search and steer what LLM calls cost and what caches save.
 
   costconsole                                open the console on your Redis
-  costconsole demo                           try it: embedded Redis, real traffic
+  costconsole demo                           try it: own Redis, real traffic
   costconsole --redis redis://cache:6379 stats --window 24h --by model
   costconsole search "refund after 30 days" --json
 
@@ -32,7 +32,7 @@ console     --theme NAME  --refresh S  --window 1h  --no-mouse
 
 exit codes  0 done  1 failed  2 usage or config  3 Redis can't be reached
             4 timed out  5 refused  10 over budget  130 interrupted
-The password of a Redis goes into COSTCONSOLE_REDIS_PASSWORD or the config.
+A Redis password belongs into COSTCONSOLE_REDIS_PASSWORD or the config.
 """
 
 
@@ -182,12 +182,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return problem.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except UnicodeEncodeError as error:
+        print(
+            f"costconsole: this terminal can't show {error.object[error.start]!a}: set LC_ALL=C.UTF-8",
+            file=sys.stderr,
+        )
+        return ExitCode.FAILED
     except BrokenPipeError:
         # The reader of our output has left (`| head`): not an error, but stdout must not be flushed again.
         import os
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
+    except Exception as error:
+        from costconsole.console.crash import write_crash
+
+        kind = type(error).__name__
+        print(f"costconsole: this should not happen ({kind}); see {write_crash(error)}", file=sys.stderr)
+        return ExitCode.FAILED
 
 
 def _run(argv: Sequence[str]) -> int:
