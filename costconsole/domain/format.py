@@ -133,24 +133,27 @@ def size(n: int | None) -> str:
 
 
 def decimals_for(*amounts_nano: int | None) -> int:
-    """How many decimals a column of dollars needs so that its largest amount shows three figures: 0 to 6."""
+    """How many decimals a column of dollars needs so that its largest amount shows three figures: 0 to 5."""
     largest = max((abs(a) for a in amounts_nano if a is not None), default=0) / NANO
     if largest == 0:
         return 2
-    if largest >= 100_000:
+    if largest >= 1000:
         return 0
-    return max(2, min(6, 2 - math.floor(math.log10(largest))))
+    return max(2, min(5, 2 - math.floor(math.log10(largest))))
 
 
 def dollars(nano: int | None, decimals: int = 2) -> str:
-    """Dollars for a column headed `$`: `1,204.50`, `<0.01`, `-0.32`. From ten million to three figures."""
+    """Dollars for a column headed `$`: `204.50`, `<0.01`, `-0.32`, from a million on `1.20 M`.
+
+    With the decimals of `decimals_for` at most 7 cells, and one more for a minus.
+    """
     if nano is None:
         return UNKNOWN
     if nano == 0:
         return "0"
     sign, value = ("-", -nano) if nano < 0 else ("", nano)
     usd = value / NANO
-    if usd >= 9_999_999.5:
+    if usd >= 999_999.5:
         return sign + compact(round(usd))
     text = f"{usd:,.{decimals}f}"
     if float(text.replace(",", "")) == 0:

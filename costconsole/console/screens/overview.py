@@ -1,0 +1,480 @@
+"""Overview: are we saving, is anything wrong, what just happened?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import tzinfo
+from typing import ClassVar, Literal
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.events import Resize
+from textual.widget import Widget
+
+from costconsole.console.page import Export, Page
+from costconsole.console.safe import safe
+from costconsole.console.screens.call_detail import call_lines
+from costconsole.console.screens.overview_charts import outcome_plot, outcome_title, spend_plot, spend_title
+from costconsole.console.screens.overview_empty import empty_lines
+from costconsole.console.screens.overview_tables import (
+    DIMENSIONS,
+    TAIL_COLUMNS,
+    of_slice,
+    slice_columns,
+    slice_rows,
+    table_title,
+    tail_row,
+)
+from costconsole.console.screens.overview_tiles import Scope, tiles
+from costconsole.console.widgets.chart import Chart, legend
+from costconsole.console.widgets.painted import Line, Painted
+from costconsole.console.widgets.table import LiveTable, Row
+from costconsole.console.widgets.tile import Tile
+from costconsole.console.widgets.waterfall import Waterfall, waterfall_lines
+from costconsole.domain.call import Call
+from costconsole.domain.entry import CacheEntry, CacheInfo
+from costconsole.domain.errors import Problem
+from costconsole.domain.figures import Figures, LedgerView
+from costconsole.domain.format import count
+
+_NARROW, _WIDE, _TALL, _STACK = 110, 160, 44, 34
+_CHARTS = ("outcomes", "spend", "waterfall")
+Mode = Literal["figures", "tail", "call", "empty"]
+
+
+class Overview(Page):
+    """Tiles, charts and tables of one window.
+
+    Classes say what fits: `-narrow` (below 110 columns: one chart, no tail), `-wide`, `-tall`, `-stack`
+    (narrow, but with rows for the tail as well); and what is shown: `-tail`, `-call`, `-empty`.
+    """
+
+    TITLE = "Overview"
+    KEY = "1"
+    FIRST_FOCUS = "#by"
+
+    BINDING_GROUP_TITLE = "Overview"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("b", "next_dimension", "by", id="overview.by", tooltip="by model, route, tag or outcome"),
+        Binding("t", "tail", "tail", id="overview.tail", tooltip="the newest calls on the whole page"),
+        Binding(
+            "c", "next_chart", "chart", id="overview.chart", tooltip="the other chart, where only one fits"
+        ),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"muted", "strong", "accent", "second", "good", "warn", "bad"}
+    DEFAULT_CSS = """
+    Overview {
+        layout: vertical;
+        & > .muted { color: $text-muted; }
+        & > .strong { color: $foreground; text-style: bold; }
+        & > .accent { color: $accent; }
+        & > .second { color: $secondary; }
+        & > .good { color: $text-success; }
+        & > .warn { color: $text-warning; text-style: bold; }
+        & > .bad { color: $text-error; text-style: bold; }
+
+        #tiles { height: 4; }
+        #charts { height: 10; }
+        #tables { height: 1fr; }
+        #scope { display: none; height: 1; padding: 0 1; }
+        &.-drilled #scope { display: block; }
+        #empty, #call { display: none; }
+        .panel {
+            border: round $foreground 25%;
+            border-title-color: $text-muted;
+            border-subtitle-color: $text-muted;
+        }
+        &.-ascii .panel { border: ascii $foreground 25%; }
+        LiveTable:focus { border: round $accent; border-title-color: $foreground; }
+        &.-ascii LiveTable:focus { border: ascii $accent; }
+        Tile { padding: 0 1; height: 4; }
+        #waterfall { width: 1fr; height: 1fr; padding: 0 1; }
+        #tables { layout: vertical; }
+        #by { width: 1fr; height: 2fr; }
+        #tail { width: 1fr; height: 3fr; }
+
+        &.-wide #tables { layout: horizontal; }
+        &.-wide #by, &.-wide #tail { height: 1fr; }
+        &.-tall #tiles, &.-tall Tile { height: 5; }
+        &.-tall #charts { height: 18; }
+
+        &.-narrow #tiles { height: 3; }
+        &.-narrow Tile { border: none; padding: 0 1 0 0; height: 3; }
+        &.-narrow #tiles { padding-left: 1; }
+        &.-narrow #tile-0, &.-narrow #tile-3 { width: 17fr; }
+        &.-narrow #tile-1 { width: 14fr; }
+        &.-narrow #tile-2 { width: 15fr; }
+        &.-narrow #tile-4 { width: 16fr; padding: 0; }
+        &.-narrow #charts > * { display: none; }
+        &.-narrow.-chart-outcomes #outcomes { display: block; }
+        &.-narrow.-chart-spend #spend { display: block; }
+        &.-narrow.-chart-waterfall #waterfall { display: block; }
+        &.-narrow #charts { height: 8; }
+        &.-narrow.-chart-waterfall #charts { height: 10; }
+        &.-narrow #tail { display: none; }
+        &.-narrow #by { height: 1fr; }
+        &.-stack #charts { height: 12; }
+        &.-stack #tail { display: block; }
+
+        &.-tail #tiles, &.-tail #charts, &.-tail #by, &.-tail #scope { display: none; }
+        &.-tail #tail { display: block; height: 1fr; }
+        &.-call #tiles, &.-call #charts, &.-call #tables, &.-call #scope { display: none; }
+        &.-call #call { display: block; }
+        &.-empty #tiles, &.-empty #charts, &.-empty #tables, &.-empty #scope { display: none; }
+        &.-empty #empty { display: block; padding: 1 2; height: 1fr; }
+        #call { padding: 0 1; height: 1fr; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view: LedgerView | None = None
+        self._dimension = "model"
+        self._drill: tuple[str, str] | None = None
+        self._tail_held = False
+        self._call: Call | None = None
+        self._neighbor: CacheEntry | None = None
+        self._caches: tuple[CacheInfo, ...] | None = None
+        self._rows: dict[str, Row] = {}
+        self._tz: tzinfo | None = None
+
+    def compose(self) -> ComposeResult:
+        charset = self.console_app.settings.charset
+        with Horizontal(id="tiles"):
+            for n in range(5):
+                yield Tile(id=f"tile-{n}", classes="panel")
+        yield Painted(id="scope")
+        with Horizontal(id="charts"):
+            yield Chart(charset=charset, id="outcomes", classes="panel")
+            yield Chart(charset=charset, id="spend", classes="panel")
+            yield Painted(id="waterfall", classes="panel")
+        with Horizontal(id="tables"):
+            yield LiveTable(
+                slice_columns("model"),
+                sort="spend",
+                id="by",
+                classes="panel",
+                empty="No call in this window.",
+            )
+            yield LiveTable(TAIL_COLUMNS, id="tail", classes="panel", empty="No call yet.")
+        yield Painted(id="empty")
+        with VerticalScroll(id="call", classes="panel"):
+            yield Painted(id="call-lines")
+
+    def on_mount(self) -> None:
+        self._tz = self.console_app.settings.tz
+        charset = self.console_app.settings.charset
+        self.set_class(charset == "ascii", "-ascii")
+        self.add_class("-chart-outcomes")
+        self.query_one("#tail", LiveTable).border_title = Content("Calls, newest first")
+        self.query_one("#outcomes", Chart).border_subtitle = Content(
+            legend((("exact", False), ("semantic", True)), charset) + "  rest: missed"
+        )
+        self.query_one("#spend", Chart).border_subtitle = Content(
+            legend((("spend", False), ("saved", True)), charset)
+        )
+
+    # -- layout
+
+    def on_resize(self, event: Resize) -> None:
+        width, height = event.size
+        narrow = width < _NARROW
+        self.set_class(narrow, "-narrow")
+        self.set_class(narrow and height >= _STACK, "-stack")
+        self.set_class(width >= _WIDE, "-wide")
+        self.set_class(not narrow and height >= _TALL, "-tall")
+        for tile in self.query(Tile):
+            tile.plain = narrow
+        self.call_after_refresh(self._draw)
+
+    # -- figures
+
+    def show(self, view: LedgerView) -> None:
+        if self._view is not None and view.window != self._view.window:
+            self._rows.clear()
+        self._view = view
+        self._draw()
+
+    def _draw(self) -> None:
+        view = self._view
+        if view is None:
+            return
+        self.set_class(not view.present, "-empty")
+        if not view.present:
+            self._draw_empty(view)
+            return
+        if self.has_class("-call"):
+            return
+        scope = self._scope(view)
+        if not self.has_class("-tail"):
+            self._draw_tiles(view, scope)
+            self._draw_charts(view, scope)
+            self._draw_by(view)
+        self._draw_tail(view)
+
+    def _scope(self, view: LedgerView) -> Scope:
+        if self._drill is None:
+            return Scope(view.total, view.total)
+        dimension, value = self._drill
+        found = (s.figures for s in view.by.get(dimension, ()) if s.value == value)
+        return Scope(next(found, Figures()), view.total, dimension)
+
+    def _draw_tiles(self, view: LedgerView, scope: Scope) -> None:
+        shown = list(self.query(Tile))
+        rows = 3 if self.has_class("-tall") else 2
+        width = shown[0].content_size.width
+        if width:
+            for tile, text in zip(shown, tiles(view, scope, width, rows), strict=True):
+                tile.show(text)
+        if self._drill is not None:
+            dimension, value = self._drill
+            name = str(safe(value)) if value else "(none)"
+            line: Line = (
+                (f"{dimension} {name}", "accent"),
+                ("   tiles, waterfall and calls are of it alone; Esc shows all", "muted"),
+            )
+            self.query_one("#scope", Painted).paint([line])
+
+    def _draw_charts(self, view: LedgerView, scope: Scope) -> None:
+        settings = self.console_app.settings
+        others = "" if scope.whole else ", all calls"
+        label = view.window.label
+        outcomes, spend = self.query_one("#outcomes", Chart), self.query_one("#spend", Chart)
+        self._title(outcomes, outcome_title(view) + others)
+        self._title(spend, spend_title(view) + others)
+        wider = "" if view.total.calls else " ] chooses a wider window."
+        outcomes.show_plot(outcome_plot(view, self._tz), empty=f"No cache hit in the last {label}.{wider}")
+        spend.show_plot(
+            spend_plot(view, self._tz), empty=f"Nothing spent or saved in the last {label}.{wider}"
+        )
+        figures = scope.figures
+        known = figures.unpriced < figures.calls or not figures.calls
+        fall = Waterfall(
+            figures.baseline_nano if known else None, figures.saved, figures.spend_nano if known else None
+        )
+        waterfall = self.query_one("#waterfall", Painted)
+        self._title(waterfall, f"From baseline to spend, $ · {label}")
+        missing = f"{count(figures.unpriced)} calls unpriced, not in it" if figures.unpriced else ""
+        if str(waterfall.border_subtitle or "") != missing:
+            waterfall.border_subtitle = Content(missing)
+        waterfall.paint(lambda width, height: waterfall_lines(fall, width, height, settings.charset))
+
+    def _draw_by(self, view: LedgerView) -> None:
+        table = self.query_one("#by", LiveTable)
+        self._title(table, table_title(self._dimension, view.window.label))
+        table.update_rows(slice_rows(view.by.get(self._dimension, ()), self.console_app.settings.charset))
+
+    def _draw_tail(self, view: LedgerView) -> None:
+        table = self.query_one("#tail", LiveTable)
+        held = table.has_focus and table.row_count > 0 and table.cursor_key != self._newest(table)
+        if held != self._tail_held:
+            self._tail_held = held
+            table.border_subtitle = Content("held; g follows again" if held else "")
+        if held:
+            return
+        calls = view.recent
+        if self._drill is not None:
+            calls = tuple(call for call in calls if of_slice(call, *self._drill))
+        tz = self._tz
+        self._rows = {call.id: self._rows.get(call.id) or tail_row(call, tz) for call in calls}
+        at_top = table.cursor_key == self._newest(table)
+        table.update_rows(list(self._rows.values()))
+        if at_top and calls:
+            table.move_to(calls[0].id)
+
+    def _newest(self, table: LiveTable) -> str | None:
+        return next(iter(self._rows), None) if table.row_count else None
+
+    def _title(self, widget: Widget, title: str) -> None:
+        if str(widget.border_title or "") != title:
+            widget.border_title = safe(title)
+
+    # -- no ledger
+
+    def _draw_empty(self, view: LedgerView) -> None:
+        if self._caches is None:
+            self._caches = ()
+            self.run_worker(self._find_caches(), group="caches", exit_on_error=False)
+        link = self.source.link
+        caches = self._caches
+        self.query_one("#empty", Painted).paint(
+            lambda width, _height: empty_lines(link.label, view.namespace, caches, width)
+        )
+
+    async def _find_caches(self) -> None:
+        try:
+            self._caches = await self.source.caches()
+        except Problem as problem:
+            self.say(safe(str(problem)), bad=True)
+        if self._view is not None and not self._view.present:
+            self._draw_empty(self._view)
+
+    # -- keys
+
+    def action_next_dimension(self) -> None:
+        self._dimension = DIMENSIONS[(DIMENSIONS.index(self._dimension) + 1) % len(DIMENSIONS)]
+        table = self.query_one("#by", LiveTable)
+        table.set_columns(slice_columns(self._dimension))
+        if self._view is not None and self._view.present:
+            self._draw_by(self._view)
+
+    def action_next_chart(self) -> None:
+        now = next(name for name in _CHARTS if self.has_class(f"-chart-{name}"))
+        following = _CHARTS[(_CHARTS.index(now) + 1) % len(_CHARTS)]
+        self.remove_class(f"-chart-{now}")
+        self.add_class(f"-chart-{following}")
+
+    def action_tail(self) -> None:
+        self.toggle_class("-tail")
+        self.query_one("#tail" if self.has_class("-tail") else "#by", LiveTable).focus()
+        self.call_after_refresh(self._draw)
+
+    def why_not(self, action: str) -> str:
+        if self.has_class("-empty"):
+            return "there are no figures yet"
+        if action in ("next_chart", "next_dimension", "tail") and self.has_class("-call"):
+            return "a call is open; Esc goes back"
+        if action == "next_chart" and self.has_class("-tail"):
+            return "the tail is open; Esc goes back"
+        if action == "next_chart" and not self.has_class("-narrow"):
+            return "all charts are on screen"
+        return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        own = ("next_chart", "next_dimension", "tail")
+        return None if action in own and self.why_not(action) else True
+
+    def back(self) -> bool:
+        if self.has_class("-call"):
+            self.remove_class("-call")
+            self._call = None
+            self.query_one("#tail", LiveTable).focus()
+        elif self.has_class("-tail"):
+            self.action_tail()
+        elif self._drill is not None:
+            self._drill = None
+            self.remove_class("-drilled")
+            self._rows.clear()
+        else:
+            return False
+        self.call_after_refresh(self._draw)
+        return True
+
+    def on_live_table_row_selected(self, event: LiveTable.RowSelected) -> None:
+        event.stop()
+        if event.table.id == "by":
+            self._drill = (self._dimension, event.key)
+            self.add_class("-drilled")
+            self._rows.clear()
+            self._draw()
+        elif self._view is not None:
+            call = next((call for call in self._view.recent if call.id == event.key), None)
+            if call is None:
+                self.say("That call has left the newest ones.")
+            else:
+                self._open_call(call)
+
+    # -- one call
+
+    def _open_call(self, call: Call) -> None:
+        self._call, self._neighbor = call, None
+        self.add_class("-call")
+        self.query_one("#call", VerticalScroll).border_title = safe(f"Call {call.id}")
+        self.query_one("#call", VerticalScroll).focus()
+        self.call_after_refresh(self._draw_call)
+        if call.neighbor:
+            self.run_worker(self._read_neighbor(call), group="neighbor", exclusive=True, exit_on_error=False)
+
+    async def _read_neighbor(self, call: Call) -> None:
+        try:
+            found = await self.source.search.entry(call.neighbor)
+        except Exception:
+            # Gone, or of a cache that can't be read: its key stays on screen.
+            return
+        if self._call is call:
+            self._neighbor = found
+            self._draw_call()
+
+    def _draw_call(self) -> None:
+        if self._call is None:
+            return
+        call, neighbor, settings = self._call, self._neighbor, self.console_app.settings
+        scroll = self.query_one("#call", VerticalScroll)
+        width = max(20, scroll.scrollable_content_region.width)
+        lines = call_lines(call, width, self._tz, settings.charset, neighbor)
+        painted = self.query_one("#call-lines", Painted)
+        painted.styles.height = len(lines)
+        painted.paint(lines)
+
+    # -- copying and exporting
+
+    def copyable(self, *, whole: bool = False) -> tuple[str, str] | None:
+        table = self.query_one("#tail" if self._on_tail() else "#by", LiveTable)
+        if self._call is not None:
+            return self._copy_call(self._call, whole=whole)
+        key = table.cursor_key
+        if key is None or self._view is None:
+            return None
+        if table.id == "tail":
+            call = next((call for call in self._view.recent if call.id == key), None)
+            return None if call is None else self._copy_call(call, whole=whole)
+        if not whole:
+            return self._dimension, key
+        row = next((row for row in self._exported_rows() if row[0] == key), None)
+        return (
+            None
+            if row is None
+            else (f"{self._dimension} row", json.dumps(dict(zip(_EXPORT, row, strict=True))))
+        )
+
+    def _copy_call(self, call: Call, *, whole: bool) -> tuple[str, str]:
+        return ("call", json.dumps(call.to_fields())) if whole else ("call id", call.id)
+
+    def _on_tail(self) -> bool:
+        return self.has_class("-tail") or self.query_one("#tail").has_focus
+
+    def exportable(self) -> Export | None:
+        if self._view is None or not self._view.present:
+            return None
+        if self._on_tail():
+            calls = [replace(call).to_fields() for call in self._view.recent]
+            columns = tuple(dict.fromkeys(name for call in calls for name in call))
+            return Export("calls", columns, [[call.get(name, "") for name in columns] for call in calls])
+        return Export(f"by-{self._dimension}", (self._dimension, *_EXPORT[1:]), self._exported_rows())
+
+    def _exported_rows(self) -> list[tuple[object, ...]]:
+        slices = self._view.by.get(self._dimension, ()) if self._view is not None else ()
+        return [
+            (
+                s.value,
+                s.figures.calls,
+                s.figures.errors,
+                s.figures.exact,
+                s.figures.semantic,
+                s.figures.unpriced,
+                s.figures.input,
+                s.figures.output,
+                s.figures.spend_nano / 1e9,
+                s.figures.saved.total / 1e9,
+                s.figures.miss_latency.quantile(0.95),
+            )
+            for s in slices
+        ]
+
+
+_EXPORT = (
+    "value",
+    "calls",
+    "errors",
+    "exact",
+    "semantic",
+    "unpriced",
+    "input",
+    "output",
+    "spend_usd",
+    "saved_usd",
+    "p95_ms",
+)
