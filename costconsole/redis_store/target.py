@@ -108,7 +108,7 @@ class RedisTarget:
         if self.kind == "cluster":
             return f"{hosts} (cluster)"
         if self.kind == "sentinel":
-            return f"{self.service}@{hosts}/{self.db} (sentinel)"
+            return f"{visible(self.service)}@{hosts}/{self.db} (sentinel)"
         return f"{hosts}/{self.db}"
 
     def __str__(self) -> str:
