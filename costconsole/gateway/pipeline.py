@@ -1,0 +1,345 @@
+"""The way of one call: minimize, exact cache, semantic cache, provider, store, ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from costconsole.cache.answer import Answer
+from costconsole.cache.cacheable import storable
+from costconsole.cache.follower import PolicyFollower
+from costconsole.cache.request import Message, Request
+from costconsole.domain.call import Call, Outcome, Usage
+from costconsole.domain.errors import UsageProblem
+from costconsole.domain.figures import Policy
+from costconsole.embedding.embedder import Embedder
+from costconsole.embedding.factory import make_embedder
+from costconsole.gateway.accounts import billed, call_of, failed_call
+from costconsole.gateway.completion import Completion, Found
+from costconsole.gateway.directory import Directory
+from costconsole.gateway.errors import Attempt
+from costconsole.gateway.guarded import GuardedCaches, Near
+from costconsole.gateway.io import BlockingIo, Io, LoopIo, run_blocking
+from costconsole.gateway.per_loop import PerLoop
+from costconsole.gateway.plan import Plan, Prompt, caches_for, check_params, messages_of
+from costconsole.gateway.provider import Provider
+from costconsole.gateway.single_flight import SingleFlight
+from costconsole.gateway.wire import Reply
+from costconsole.ledger.ledger import Ledger
+from costconsole.ledger.prices import PriceBook
+from costconsole.ledger.tokens import count, count_messages
+from costconsole.redis_store.connect import connect, connect_async
+from costconsole.redis_store.keys import Keys
+from costconsole.redis_store.target import RedisTarget, parse_target
+
+Minimizer = Callable[[tuple[Message, ...]], tuple[tuple[Message, ...], int]]
+"""Takes messages and gives them shorter, with the number of input tokens that are gone."""
+
+_SHOWN = 2_000
+_POLICY_PATIENCE_S = 0.5
+
+
+class Gateway:
+    """Answers from the caches in `redis_url` where they can, else from the model's provider; records all.
+
+    One gateway serves all threads and event loops of a process. A call never fails, nor waits longer than
+    `cache_timeout_s` a step, because Redis or the embedding model is away: it goes on without.
+
+    `model`, `tenant`, `route`, `tag` are what calls have that don't say otherwise. Providers are found by
+    the model's name (gpt-*, o1..., claude-*), with their keys and base URLs from OPENAI_API_KEY,
+    OPENAI_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL; `base_url` and `api_key` set them here, and
+    `providers` adds others. `policy` replaces the live one in Redis, which is followed otherwise; `ttl_s`
+    (seconds) counts where the policy sets none. `embedder`, `ledger` and `prices` are made where not given,
+    and what was made is closed with the gateway. Raises UsageProblem for what can't be.
+    """
+
+    def __init__(
+        self,
+        redis_url: str | RedisTarget = "redis://localhost:6379",
+        *,
+        model: str = "",
+        provider: str = "",
+        namespace: str = "default",
+        tenant: str = "",
+        route: str = "",
+        tag: str = "",
+        providers: Iterable[Provider] = (),
+        base_url: str | None = None,
+        api_key: str | None = None,
+        embedder: Embedder | None = None,
+        ledger: Ledger | None = None,
+        prices: PriceBook | None = None,
+        policy: Policy | None = None,
+        ttl_s: float | None = None,
+        minimizer: Minimizer | None = None,
+        prompts: Literal["preview", "full", "off"] = "preview",
+        redact: bool = False,
+        cache_timeout_s: float = 0.5,
+    ) -> None:
+        target = parse_target(redis_url) if isinstance(redis_url, str) else redis_url
+        self._keys = Keys(namespace)
+        self._directory = Directory(
+            providers, default=provider, model=model, base_url=base_url, api_key=api_key
+        )
+        self._model, self._tenant, self._route, self._tag = model, tenant, route, tag
+        self._ttl_s = ttl_s
+        self._minimizer = minimizer
+        self._shown = 0 if prompts == "off" else _SHOWN
+        self._prices = prices or PriceBook()
+        self._owns_ledger, self._owns_embedder = ledger is None, embedder is None
+        self._ledger = ledger or Ledger(target, namespace, prompts=prompts, redact=redact)
+        self._embedder = embedder or make_embedder()
+        self._embedder.start()
+        quick = replace(
+            target,
+            timeout_s=cache_timeout_s,
+            connect_timeout_s=min(target.connect_timeout_s, cache_timeout_s),
+        )
+        self._blocking = BlockingIo(lambda: connect(quick))
+        self._loops: PerLoop[LoopIo] = PerLoop(
+            lambda: LoopIo(lambda: connect_async(quick)), lambda io: io.aclose()
+        )
+        self._caches = GuardedCaches(quick, self._keys, self._embedder)
+        self._flights: SingleFlight[Found] = SingleFlight()
+        self._policy = policy
+        self._follower = PolicyFollower(lambda: connect(quick), self._keys)
+        if policy is None:
+            self._follower.start().wait(_POLICY_PATIENCE_S)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._policy or self._follower.current
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why calls go on without a cache at the moment, in sentences; empty when all is well."""
+        return self._caches.problems
+
+    def complete(
+        self,
+        prompt: Prompt,
+        *,
+        model: str = "",
+        provider: str = "",
+        system: str | None = None,
+        route: str | None = None,
+        tag: str | None = None,
+        tenant: str | None = None,
+        template: str | None = None,
+        cache: bool = True,
+        **params: Any,
+    ) -> Completion:
+        """The answer to a prompt, or to messages such as `{"role": "user", "content": "..."}`.
+
+        `template` is the text around the user's words, with `{prompt}` in their place: only the words are
+        compared by meaning. `cache=False` asks the provider and stores nothing. `params` (temperature,
+        max_tokens, tools, ...) go to the provider as they are. Raises ProviderError when no answer comes,
+        UsageProblem for what can't be asked.
+        """
+        plan = self._plan(prompt, model, provider, system, route, tag, tenant, template, cache, params)
+        completion: Completion = run_blocking(self._call(self._blocking, plan))
+        return completion
+
+    async def acomplete(
+        self,
+        prompt: Prompt,
+        *,
+        model: str = "",
+        provider: str = "",
+        system: str | None = None,
+        route: str | None = None,
+        tag: str | None = None,
+        tenant: str | None = None,
+        template: str | None = None,
+        cache: bool = True,
+        **params: Any,
+    ) -> Completion:
+        """`complete` for an event loop."""
+        plan = self._plan(prompt, model, provider, system, route, tag, tenant, template, cache, params)
+        return await self._call(self._loops.get(), plan)
+
+    def warm(self) -> None:
+        """Wait for the model and the index, so that the first call doesn't."""
+        run_blocking(self._caches.warm(self._blocking))
+
+    async def awarm(self) -> None:
+        await self._caches.warm(self._loops.get())
+
+    def close(self) -> None:
+        """Write what the ledger still has, and give back connections, threads and processes."""
+        self._follower.close()
+        self._directory.close()
+        self._loops.close()
+        self._blocking.close()
+        if self._owns_ledger:
+            self._ledger.close()
+        if self._owns_embedder:
+            self._embedder.close()
+
+    async def aclose(self) -> None:
+        """`close` for an event loop."""
+        import asyncio
+
+        await self._directory.aclose()
+        await self._loops.aclose()
+        await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Gateway:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def _plan(
+        self,
+        prompt: Prompt,
+        model: str,
+        provider: str,
+        system: str | None,
+        route: str | None,
+        tag: str | None,
+        tenant: str | None,
+        template: str | None,
+        cache: bool,
+        params: Mapping[str, Any],
+    ) -> Plan:
+        started, ts_ms = time.perf_counter(), time.time_ns() // 1_000_000
+        model = model or self._model
+        if not model:
+            raise UsageProblem("no model is named: pass model=..., here or to the Gateway")
+        asked, name = self._directory.find(model, provider)
+        check_params(params)
+        messages, policy = messages_of(prompt, system, template), self.policy
+        sent, removed = (
+            self._minimizer(messages) if self._minimizer and policy.minimization else (messages, 0)
+        )
+        request = Request(
+            model=name,
+            messages=sent,
+            params=params,
+            provider=asked.name,
+            tenant=self._tenant if tenant is None else tenant,
+            template=template,
+        )
+        exact, semantic, digest = caches_for(request, policy, cache)
+        return Plan(
+            request=request,
+            provider=asked,
+            model=name,
+            requested_model=name,
+            route=self._route if route is None else route,
+            tag=self._tag if tag is None else tag,
+            policy=policy,
+            ttl_s=policy.ttl_s if policy.ttl_s is not None else self._ttl_s,
+            exact=exact,
+            semantic=semantic,
+            digest=digest,
+            input_minimized=removed,
+            ts_ms=ts_ms,
+            started=started,
+        )
+
+    async def _call(self, io: Io, plan: Plan) -> Completion:
+        try:
+            if plan.exact:
+                found, led = await io.fly(self._flights, plan.digest, lambda: self._way(io, plan))
+                found = found if led else _followed(found)
+            else:
+                found = await self._way(io, plan)
+            call = call_of(plan, found, self._prices, plan.elapsed_ms)
+        except UsageProblem:
+            raise  # No call was made.
+        except BaseException as error:
+            self._ledger.record(failed_call(plan, error, self._prices, plan.elapsed_ms))
+            raise
+        self._ledger.record(call, hit_key=found.key if found.outcome.is_hit else "")
+        return _completion(found, call)
+
+    async def _way(self, io: Io, plan: Plan) -> Found:
+        plan.leads = True
+        if plan.exact:
+            stored = await self._caches.exact(io, plan)
+            if isinstance(stored, Answer):
+                return Found(stored, Outcome.EXACT, self._keys.exact(plan.digest))
+            plan.asked = stored is None
+        near = await self._caches.nearest(io, plan) if plan.semantic else None
+        if near is not None:
+            hit = _semantic_hit(plan, near)
+            if hit is not None:
+                return hit
+        reply, attempts = await io.ask(plan.provider, plan.model, plan.request.messages, plan.request.params)
+        answer = _answer(plan, reply, attempts)
+        plan.billed = (answer.usage, reply.provider_cost_nano)
+        key = ""
+        if reply.finish in ("stop", "tool") or not reply.finish_reason:
+            # An answer cut off by its token limit is not kept: who asks again hopes for the whole.
+            shown = plan.prompt[: self._shown]
+            key = await self._caches.keep(io, plan, answer, near, storable(answer), shown)
+        outcome = Outcome.MISS if plan.asked else Outcome.BYPASS
+        return Found(answer, outcome, key, plan.similarity, reply.provider_cost_nano)
+
+
+def _semantic_hit(plan: Plan, near: Near) -> Found | None:
+    plan.searched = near.asked
+    plan.asked = plan.asked or near.asked
+    if near.match is None:
+        return None
+    neighbor = near.match.neighbor
+    plan.similarity, plan.neighbor = neighbor.similarity, neighbor.key
+    if neighbor.similarity < plan.threshold:
+        return None
+    return Found(near.match.answer, Outcome.SEMANTIC, neighbor.key, neighbor.similarity)
+
+
+def _followed(found: Found) -> Found:
+    """What a call that followed another for the very same request got: an answer that was there already,
+    once it was given. So it is an exact hit, unless the leader's was a hit of its own kind."""
+    if found.outcome.is_hit:
+        return found
+    return Found(found.answer, Outcome.EXACT, found.key)
+
+
+def _answer(plan: Plan, reply: Reply, attempts: tuple[Attempt, ...]) -> Answer:
+    if reply.usage is None:
+        sent, _estimated = count_messages(plan.request.messages, plan.model)
+        made, _estimated = count(reply.text, plan.model)
+        usage = Usage(input=sent, output=made, estimated=True)
+    else:
+        usage = billed(attempts)
+    return Answer(
+        text=reply.text,
+        model=plan.model,
+        provider=plan.provider.name,
+        usage=usage,
+        raw=reply.raw,
+        finish_reason=reply.finish_reason,
+    )
+
+
+def _completion(found: Found, call: Call) -> Completion:
+    answer = found.answer
+    return Completion(
+        text=answer.text,
+        outcome=call.outcome,
+        similarity=call.similarity,
+        model=call.model,
+        usage=answer.usage,
+        latency_ms=call.latency_ms,
+        cached_key=found.key,
+        finish_reason=answer.finish_reason,
+        raw=answer.raw,
+        call=call,
+    )

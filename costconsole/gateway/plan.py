@@ -1,0 +1,118 @@
+"""What one call asks for, settled before anything is sent: request, provider, caches to ask, policy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from costconsole.cache.cacheable import cacheable
+from costconsole.cache.canonical import digest, prompt_text, scope_of
+from costconsole.cache.request import Message, Request
+from costconsole.domain.call import Usage
+from costconsole.domain.errors import UsageProblem
+from costconsole.domain.figures import Policy
+from costconsole.gateway.provider import Provider
+
+Prompt = str | Sequence[Mapping[str, Any]]
+_SLOT = "{prompt}"
+_NOT_PARAMS = frozenset({"messages", "model"})
+
+
+@dataclass(slots=True)
+class Plan:
+    """One call on its way. `exact` and `semantic` say which caches may be asked and filled.
+
+    `prompt` is the user's own words. `input_minimized` tokens were taken from the request before. What
+    becomes known on the way is added while the call goes on.
+    """
+
+    request: Request
+    provider: Provider
+    model: str
+    requested_model: str
+    route: str
+    tag: str
+    policy: Policy
+    ttl_s: float | None
+    exact: bool
+    semantic: bool
+    digest: str
+    input_minimized: int
+    ts_ms: int
+    started: float
+    leads: bool = field(default=False)
+    """Did the work itself, instead of following another call for the same."""
+    asked: bool = field(default=False)
+    """A cache gave a verdict."""
+    searched: bool = field(default=False)
+    """The semantic cache gave one."""
+    similarity: float | None = field(default=None)
+    neighbor: str = field(default="")
+    billed: tuple[Usage, int | None] | None = field(default=None)
+    """What the provider billed, and its own price in nano-dollars: for the ledger, should the call be
+    cancelled after its answer."""
+    _prompt: str | None = field(default=None)
+    _scope: str | None = field(default=None)
+
+    @property
+    def threshold(self) -> float:
+        """Similarity from which a neighbour is a hit, for this route and model."""
+        return self.policy.threshold_for(route=self.route, model=self.model)
+
+    @property
+    def prompt(self) -> str:
+        if self._prompt is None:
+            self._prompt = prompt_text(self.request)
+        return self._prompt
+
+    @property
+    def scope(self) -> str:
+        if self._scope is None:
+            self._scope = scope_of(self.request)
+        return self._scope
+
+    @property
+    def known_scope(self) -> str:
+        """The scope if the call needed it, else "": it is dear to compute."""
+        return self._scope or ""
+
+    @property
+    def elapsed_ms(self) -> float:
+        return (time.perf_counter() - self.started) * 1000.0
+
+
+def messages_of(prompt: Prompt, system: str | None, template: str | None) -> tuple[Message, ...]:
+    """The messages to send. A plain prompt goes where the template has `{prompt}`; the last turn of given
+    messages is taken to follow the template already. Raises UsageProblem for what can't be messages."""
+    if template is not None and template.count(_SLOT) != 1:
+        raise UsageProblem("a template has {prompt} once, where the user's words go")
+    if isinstance(prompt, str):
+        text = prompt if template is None else template.replace(_SLOT, prompt)
+        turns: tuple[Message, ...] = ({"role": "user", "content": text},)
+    else:
+        turns = tuple(prompt)
+        if not turns or not all(isinstance(turn, Mapping) for turn in turns):
+            raise UsageProblem(
+                "give a prompt as text, or messages such as {'role': 'user', 'content': '...'}"
+            )
+    return ({"role": "system", "content": system}, *turns) if system else turns
+
+
+def check_params(params: Mapping[str, Any]) -> None:
+    """Raise UsageProblem for parameters that `complete` can't pass on."""
+    if params.get("stream"):
+        raise UsageProblem("complete() gives whole answers: leave out stream=True")
+    wrong = _NOT_PARAMS & params.keys()
+    if wrong:
+        raise UsageProblem(f"{min(wrong)!r} is no parameter of the request: pass it to complete() by name")
+
+
+def caches_for(request: Request, policy: Policy, wanted: bool) -> tuple[bool, bool, str]:
+    """Whether the exact and the semantic cache may be used, and the digest ("" when neither)."""
+    if not wanted or not (policy.exact or policy.semantic):
+        return False, False, ""
+    can = cacheable(request)
+    exact, semantic = can.exact and policy.exact, can.semantic and policy.semantic
+    return exact, semantic, digest(request) if exact else ""
