@@ -21,6 +21,7 @@ class Job:
     texts: list[str]
     answer: list[Embedding | None] = field(init=False)
     tokenized: int = 0
+    withdrawn: bool = False
     groups: deque[list[tuple[int, Measured]]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -39,6 +40,7 @@ class Inbox:
         self._singles: deque[Job] = deque()
         self._bulk: deque[Job] = deque()
         self._in_a_row = 0
+        self._taken: Job | None = None
 
     def put(self, job: Job) -> None:
         with self._ready:
@@ -46,17 +48,18 @@ class Inbox:
             self._ready.notify()
 
     def put_back(self, job: Job) -> None:
-        """Return a bulk job of which a step was done; it stays the first of its kind."""
+        """Return a bulk job of which a step was done: it stays the first of its kind, unless withdrawn."""
         with self._ready:
-            self._bulk.appendleft(job)
+            if not job.withdrawn:
+                self._bulk.appendleft(job)
 
     def cancel(self, request: int) -> None:
+        """Drop a request; the step that is being made of it is its last."""
         with self._ready:
-            for queue in (self._singles, self._bulk):
-                for job in queue:
-                    if job.request == request:
-                        queue.remove(job)
-                        return
+            if self._taken is not None and self._taken.request == request:
+                self._taken.withdrawn = True
+            self._singles = deque(job for job in self._singles if job.request != request)
+            self._bulk = deque(job for job in self._bulk if job.request != request)
 
     def take(self) -> Job:
         """The next job; waits until there is one."""
@@ -66,6 +69,8 @@ class Inbox:
             bulk_is_due = self._bulk and self._in_a_row >= SINGLES_IN_A_ROW
             if self._singles and not bulk_is_due:
                 self._in_a_row += 1
-                return self._singles.popleft()
-            self._in_a_row = 0
-            return self._bulk.popleft()
+                self._taken = self._singles.popleft()
+            else:
+                self._in_a_row = 0
+                self._taken = self._bulk.popleft()
+            return self._taken

@@ -109,12 +109,17 @@ class WorkerProcess:
                 self._outgoing.put(frame(CANCEL, request))
 
     def _run(self) -> None:
-        sentence = "The embedding process was closed."
+        sentence = ""
         try:
             if not self._stop.wait(self._delay_s):
                 sentence = self._serve()
         except OSError as error:
             sentence = f"The embedding process can't be started ({error.strerror}): check {sys.executable}."
+        except Exception as error:
+            # Whatever it is, whoever waits for an answer must hear of it.
+            sentence = (
+                f"The embedding process can't be understood ({type(error).__name__}): reinstall costconsole."
+            )
         self._end(sentence)
 
     def _serve(self) -> str:

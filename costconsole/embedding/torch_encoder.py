@@ -17,8 +17,10 @@ def load_reference(folder: Path, **model_options: Any) -> Any:
     """The SentenceTransformer of a folder, on the CPU, one thread, no code of the folder's own run."""
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
     torch.set_num_threads(1)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = SentenceTransformer(
             str(folder), device="cpu", local_files_only=True, model_kwargs=model_options or None

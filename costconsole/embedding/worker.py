@@ -29,7 +29,7 @@ from costconsole.embedding.frames import (
     write_all,
 )
 from costconsole.embedding.inbox import Inbox, Job
-from costconsole.embedding.store import Export, find_export
+from costconsole.embedding.store import META_FILE, Export, find_export
 
 # A group is what runs at once: padding makes larger ones no faster, and a query waits for at most one.
 GROUP_TEXTS = 16
@@ -81,9 +81,8 @@ class Worker:
             try:
                 return _onnx(export)
             except Exception:
-                # Unchanged on disk, yet not loadable: have it made anew, from the beginning.
-                (export.folder / "meta.json").unlink(missing_ok=True)
-                export = None
+                # Unchanged on disk, yet not loadable: have it made anew.
+                export = self._discard(export)
         if export is None:
             self._say(state=PREPARING)
             export = self._prepare()
@@ -93,6 +92,14 @@ class Worker:
         from costconsole.embedding.torch_encoder import TorchEncoder
 
         return TorchEncoder(fetched_folder(self._model))
+
+    def _discard(self, export: Export) -> Export | None:
+        """None, once the export is gone; one that can't be removed is not to be used."""
+        try:
+            (export.folder / META_FILE).unlink(missing_ok=True)
+        except OSError:
+            return Export(export.folder, {**export.meta, "usable": False})
+        return None
 
     def _prepare(self) -> Export | None:
         """Export in a process of its own, so that torch's memory isn't kept; None if it can't be stored."""
