@@ -5,7 +5,6 @@ Running applications follow it within a second (see `costconsole.cache.follower`
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,7 +41,8 @@ local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('HSET', KEYS[1], 'changed_by', ARGV[2], 'changed_ms', ARGV[4])
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], '*', 'what', 'policy', 'who', ARGV[2], 'host', ARGV[3],
   'ts_ms', ARGV[4], 'why', ARGV[5], 'version', version,
-  'before', next(before) and cjson.encode(before) or '{}', 'after', next(after) and cjson.encode(after) or '{}')
+  'before', next(before) and cjson.encode(before) or '{}',
+  'after', next(after) and cjson.encode(after) or '{}')
 redis.call('PUBLISH', ARGV[1], version)
 return redis.call('HGETALL', KEYS[1])
 """)

@@ -24,6 +24,8 @@ class CacheInfo:
     index: str | None = None
     dims: int | None = None
     metric: str | None = None
+    datatype: str | None = None
+    """How the index stores a number of a vector: FLOAT32, FLOAT16, BFLOAT16, FLOAT64."""
     algorithm: str | None = None
     memory_bytes: int | None = None
     writable: bool = False

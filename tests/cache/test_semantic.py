@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.cache.vectors import DIMS, at_similarity, unit
 
 from costconsole.cache.answer import Answer
 from costconsole.cache.canonical import prompt_text, scope_of
@@ -14,6 +13,7 @@ from costconsole.cache.semantic import IndexMissing, SearchUnavailable, Semantic
 from costconsole.domain.call import Usage
 from costconsole.domain.errors import Problem
 from costconsole.redis_store.keys import Keys
+from tests.cache.vectors import DIMS, at_similarity, unit
 
 NOW = 1_795_376_580_413
 KEYS = Keys("tests")
@@ -78,7 +78,7 @@ BASE: dict[str, Any] = {
 def test_no_answer_crosses_a_scope(
     cache: SemanticCache, client: Any, change: dict[str, Any], options: dict[str, str]
 ) -> None:
-    stored = Request.from_body(BASE, **{"provider": "openai", "tenant": "one"})
+    stored = Request.from_body(BASE, provider="openai", tenant="one")
     asked = Request.from_body({**BASE, **change}, **{"provider": "openai", "tenant": "one", **options})
     assert prompt_text(asked) == prompt_text(stored)
     cache.store(client, prompt_text(stored), unit(1), scope_of(stored), PARIS, now_ms=NOW)
@@ -178,9 +178,12 @@ def test_a_foreign_index_of_that_name_is_named(client: Any) -> None:
 def test_a_server_without_search_gets_a_sentence(fresh_server: Any) -> None:
     import redis
 
-    with redis.Redis.from_url(fresh_server(modules=False).url, protocol=2) as client:
-        with pytest.raises(SearchUnavailable, match="no search module"):
-            SemanticCache(KEYS, DIMS).ensure_index(client)
+    server = fresh_server(modules=False)
+    with (
+        redis.Redis.from_url(server.url, protocol=2) as client,
+        pytest.raises(SearchUnavailable, match="no search module"),
+    ):
+        SemanticCache(KEYS, DIMS).ensure_index(client)
 
 
 def test_a_dropped_index_is_told_apart(cache: SemanticCache, client: Any) -> None:

@@ -1,0 +1,87 @@
+"""RedisVL's SemanticCache, and the caches that LangChain and LiteLLM build on it.
+
+The index's prefix is the cache's name without a separator, so that index `a` also covers the entries of
+`a_v2`: a key belongs to a cache only if it is `{name}:` and 64 hex digits.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from costconsole.cache.indexinfo import IndexInfo
+from costconsole.cache.layouts.base import Surroundings
+from costconsole.cache.layouts.hashes import HashLayout, epoch_ms
+from costconsole.domain.entry import CacheEntry, CacheInfo
+from costconsole.redis_store.replies import text
+
+_SUBSET = {"prompt": "TEXT", "response": "TEXT", "inserted_at": "NUMERIC", "updated_at": "NUMERIC"}
+_ENTRY = re.compile(rb"[0-9a-f]{64}\Z")
+
+
+class RedisVLLayout(HashLayout):
+    """Fields: prompt, response, inserted_at (epoch seconds), prompt_vector, metadata (JSON), filters."""
+
+    library = "redisvl"
+    vector_field = "prompt_vector"
+    created = "inserted_at"
+    listed = ("prompt", "response", "inserted_at", "metadata", "model", "scope", "litellm_cache_key")
+    texts = ("prompt", "response")
+
+    def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
+        caches = [info for index in seen.indexes if (info := self._cache(index)) is not None]
+        return tuple(sorted(caches, key=lambda info: info.name))
+
+    def owns(self, cache: CacheInfo, key: bytes) -> bool:
+        prefix = cache.prefix.encode()
+        return key.startswith(prefix) and _ENTRY.match(key, len(prefix)) is not None
+
+    def entry(self, cache: CacheInfo, key: str, fields: Mapping[str, bytes]) -> CacheEntry:
+        return CacheEntry(
+            key=key,
+            cache=cache.name,
+            library=self.library,
+            prompt=text(fields["prompt"]) if "prompt" in fields else None,
+            response=text(fields["response"]) if "response" in fields else None,
+            model=text(fields.get("model")) or _model_in(fields.get("metadata")),
+            created_ms=epoch_ms(fields.get("inserted_at")),
+            scope=text(fields.get("scope") or fields.get("litellm_cache_key")),
+        )
+
+    def _cache(self, index: IndexInfo) -> CacheInfo | None:
+        vector = index.fields.get(self.vector_field)
+        if vector is None or vector.type != "VECTOR" or index.storage != "HASH" or not index.prefixes:
+            return None
+        if not all(index.has(name, kind) for name, kind in _SUBSET.items()):
+            return None
+        return CacheInfo(
+            name=index.name,
+            library=self.library,
+            kind="semantic",
+            prefix=index.prefixes[0].removesuffix(":") + ":",
+            entries=index.docs,
+            index=index.name,
+            dims=vector.dims,
+            metric=vector.metric,
+            datatype=vector.datatype,
+            algorithm=vector.algorithm,
+            memory_bytes=index.memory_bytes,
+            problem=_failures(index),
+        )
+
+
+def _failures(index: IndexInfo) -> str:
+    if not index.failures:
+        return ""
+    return f"{index.failures} hashes could not be indexed, so they are not found by meaning: {index.failure}"
+
+
+def _model_in(metadata: bytes | None) -> str:
+    """The application's own `model` in the metadata, where it put one."""
+    try:
+        known = json.loads(metadata or b"{}")
+    except ValueError:
+        return ""
+    model = known.get("model") if isinstance(known, dict) else None
+    return model if isinstance(model, str) else ""

@@ -1,0 +1,79 @@
+"""Reading entries for a list: what is stored, time to live and hits, in one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from costconsole.cache.commands import Command, arun_all
+from costconsole.cache.layouts import layout_of
+from costconsole.domain.entry import CacheEntry, CacheInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """The clients: of the caches, and of the ledger, which counts the hits (often the same one)."""
+
+    caches: Any
+    hits: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A key that was read. `age` is the exact text by which its index sorts, or ""."""
+
+    key: bytes
+    entry: CacheEntry | None
+    """None: it is gone, or belongs to another cache."""
+    age: str = ""
+
+
+async def read_entries(readers: Readers, cache: CacheInfo, keys: Sequence[bytes]) -> list[Found]:
+    """The entries of these keys, in their order, with time to live and hits."""
+    if not keys:
+        return []
+    layout = layout_of(cache.library)
+    reads: list[Command] = [layout.read(cache, key) for key in keys]
+    ttls: list[Command] = [("PTTL", key) for key in keys]
+    zsets = layout.usage_keys(cache)
+    uses: list[Command] = [("ZMSCORE", zset, *keys) for zset in zsets or ()]
+    if readers.hits is readers.caches:
+        replies = await arun_all(readers.caches, [*reads, *ttls, *uses])
+        used = replies[2 * len(keys) :]
+    else:
+        replies, used = await asyncio.gather(
+            arun_all(readers.caches, [*reads, *ttls]), arun_all(readers.hits, uses)
+        )
+    return [
+        _found(cache, key, replies[at], replies[len(keys) + at], *_use(used, at))
+        for at, key in enumerate(keys)
+    ]
+
+
+def _found(
+    cache: CacheInfo, key: bytes, reply: Any, ttl: Any, hits: int | None, last_hit: int | None
+) -> Found:
+    if isinstance(reply, Exception):
+        return Found(key, None)
+    layout = layout_of(cache.library)
+    age = layout.age(cache, reply) or ""
+    entry = layout.parse(cache, key, reply) if layout.owns(cache, key) else None
+    if entry is not None:
+        entry = with_use(entry, ttl, hits, last_hit)
+    return Found(key, entry, age)
+
+
+def with_use(entry: CacheEntry, ttl: Any, hits: int | None, last_hit: int | None) -> CacheEntry:
+    """The entry with its time to live (the reply to PTTL) and its use."""
+    left = ttl if isinstance(ttl, int) and ttl >= 0 else None
+    return replace(entry, ttl_ms=left, hits=hits, last_hit_ms=last_hit)
+
+
+def _use(used: Sequence[Any], at: int) -> tuple[int | None, int | None]:
+    """Hits and last hit from the two replies to ZMSCORE; an entry that isn't in the zset had no hit."""
+    if len(used) != 2 or isinstance(used[0], Exception):
+        return None, None
+    last = None if isinstance(used[1], Exception) or used[1][at] is None else int(used[1][at])
+    return int(used[0][at] or 0), last
