@@ -1,0 +1,35 @@
+"""One cached entry as a JSON document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from costconsole.domain.entry import CacheEntry
+
+
+def as_document(entry: CacheEntry, *, whole: bool = False) -> dict[str, Any]:
+    """An element of `search --json`, or with `whole` all that is stored. Times are seconds, null is unknown."""
+    document: dict[str, Any] = {
+        "key": entry.key,
+        "cache": entry.cache,
+        "library": entry.library,
+        "similarity": entry.similarity,
+        "prompt": entry.prompt,
+        "response": entry.response,
+        "model": entry.model or None,
+        "created_at": None if entry.created_ms is None else entry.created_ms / 1000,
+        "ttl_s": None if entry.ttl_ms is None else entry.ttl_ms / 1000,
+        "hits": entry.hits,
+    }
+    if whole:
+        document |= {
+            "last_hit_at": None if entry.last_hit_ms is None else entry.last_hit_ms / 1000,
+            "scope": entry.scope or None,
+            "route": entry.route or None,
+            "tag": entry.tag or None,
+            "usage": asdict(entry.usage) if entry.usage else None,
+            "size_bytes": entry.size_bytes,
+            "fields": dict(entry.fields),
+        }
+    return document

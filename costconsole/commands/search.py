@@ -1,0 +1,77 @@
+"""`costconsole search`: cached entries by meaning, or by words."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from costconsole.commands.entries import as_document
+from costconsole.commands.output import print_json, print_table, say
+from costconsole.commands.session import DONE, Session, open_embedder, run_session
+from costconsole.domain.entry import CacheInfo
+from costconsole.domain.errors import Problem, UsageProblem
+from costconsole.domain.format import age, count, similarity
+from costconsole.domain.text import first_words
+from costconsole.settings import nearest
+
+
+def run(args: argparse.Namespace) -> int:
+    async def work(session: Session) -> int:
+        import time
+
+        from costconsole.cache.catalog import find_caches
+        from costconsole.cache.search import EntrySearch
+
+        if not args.query.strip():
+            raise UsageProblem("the query is empty: write what to search for")
+        caches = await find_caches(session.client, session.server, session.keys)
+        chosen = _chosen(caches, args.cache)
+        search = EntrySearch(session.client, caches, session.keys)
+        if args.text:
+            page = await search.by_text(args.query, chosen, args.k)
+        else:
+            if not any(cache.dims and cache.index for cache in chosen):
+                raise Problem(
+                    "no cache here can be searched by meaning (no search module, or no index): add --text"
+                )
+            async with open_embedder(session.settings) as embedder:
+                made = await embedder.aembed([args.query])
+            page = await search.by_vector(made[0].vector, chosen, args.k)
+        if page.note:
+            say(page.note)
+        if args.json:
+            print_json([as_document(entry) for entry in page])
+            return DONE
+        if not page.entries:
+            say("Nothing was found.")
+            return DONE
+        now = time.time() * 1000
+        print_table(
+            ("sim", "prompt", "model", "age", "ttl", "hits", "key"),
+            [
+                (
+                    similarity(entry.similarity),
+                    first_words(entry.prompt or entry.response or "", 60),
+                    first_words(entry.model, 24),
+                    "–" if entry.created_ms is None else age(now - entry.created_ms),
+                    "never" if entry.ttl_ms is None else age(entry.ttl_ms),
+                    count(entry.hits),
+                    entry.key,
+                )
+                for entry in page
+            ],
+            right=(0, 3, 4, 5),
+        )
+        return DONE
+
+    return run_session(args, work)
+
+
+def _chosen(caches: Sequence[CacheInfo], name: str | None) -> Sequence[CacheInfo]:
+    if name is None:
+        return caches
+    found = [cache for cache in caches if cache.name == name]
+    if not found:
+        hint = nearest(name, [cache.name for cache in caches]) if caches else "there is none here"
+        raise UsageProblem(f"no cache is named {name!r}: {hint}")
+    return found

@@ -1,0 +1,175 @@
+"""What works with this Redis, this user and this model, what doesn't, and the next step for each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from costconsole.domain.entry import CacheInfo
+from costconsole.domain.errors import Problem
+from costconsole.domain.format import age, duration
+from costconsole.redis_store.keys import Keys
+
+if TYPE_CHECKING:
+    from costconsole.embedding.embedder import Embedder
+    from costconsole.redis_store.probe import ServerInfo
+
+Status = Literal["ok", "warn", "fail"]
+
+_SKEW_MS = 2_000
+_SAMPLES = 8
+_QUIET_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `next_step` is empty when there is nothing to do."""
+
+    check: str
+    status: Status
+    what: str
+    next_step: str = ""
+
+
+async def examine(client: Any, server: ServerInfo, keys: Keys, embedder: Embedder) -> AsyncIterator[Finding]:
+    """Findings one by one, as they are known. Errors of the connection are the caller's to handle."""
+    from costconsole.cache.catalog import find_caches
+
+    for finding in _server(server):
+        yield finding
+    yield await _clock(client)
+    yield await _ledger(client, keys)
+    caches = await find_caches(client, server, keys)
+    for finding in _caches(caches):
+        yield finding
+    model = await _model(embedder)
+    yield model
+    if model.status != "fail":
+        for cache in caches:
+            if cache.dims and cache.index:
+                yield await _fingerprint(client, keys, cache, embedder)
+
+
+def _server(server: ServerInfo) -> list[Finding]:
+    name = f"{server.kind} {server.version}".strip()
+    where = ", cluster" if server.cluster else f", {server.role}" if server.role else ""
+    findings = [Finding("server", "ok", f"{name}{where}, user {server.username}")]
+    if server.search:
+        findings.append(Finding("search", "ok", f"search module, version {server.search}"))
+    else:
+        findings.append(
+            Finding(
+                "search",
+                "warn",
+                "no search module: figures, exact entries and text search work, search by meaning doesn't",
+                "use Redis 8 (docker run -p 6379:6379 redis:8) or load the search module",
+            )
+        )
+    reads = [name for name in server.denied if name in ("HGETALL", "XREVRANGE", "SCAN", "INFO", "FT.SEARCH")]
+    if reads:
+        what = f"user {server.username} may not run {', '.join(reads)}"
+        findings.append(Finding("reading", "warn", what, f"ACL SETUSER {server.username} +@read +info"))
+    if server.can_write:
+        findings.append(Finding("writing", "ok", "this user may change policy and entries"))
+    else:
+        findings.append(Finding("writing", "ok", f"read-only: {server.why_read_only}"))
+    if server.evicts:
+        findings.append(
+            Finding(
+                "memory",
+                "warn",
+                f"maxmemory-policy is {server.maxmemory_policy}: when memory is full, figures can be lost",
+                "keep the ledger in a Redis with noeviction (--ledger URL)",
+            )
+        )
+    elif server.maxmemory_policy:
+        findings.append(Finding("memory", "ok", "maxmemory-policy is noeviction: no figure is lost"))
+    return findings
+
+
+async def _clock(client: Any) -> Finding:
+    from redis.exceptions import ResponseError
+
+    before = time.time()
+    try:
+        seconds, micros = await client.execute_command("TIME")
+    except ResponseError:
+        return Finding("clock", "warn", "this user may not run TIME: the clocks can't be compared")
+    latency_ms = (time.time() - before) * 1000
+    skew_ms = (int(seconds) + int(micros) / 1e6 - before) * 1000 - latency_ms / 2
+    if abs(skew_ms) > max(_SKEW_MS, latency_ms):
+        return Finding(
+            "clock",
+            "warn",
+            f"this machine's clock and the server's differ by {duration(abs(skew_ms))}",
+            "set both by NTP: windows and ages are off by as much",
+        )
+    return Finding("clock", "ok", f"clocks agree, one round trip takes {duration(latency_ms)}")
+
+
+async def _ledger(client: Any, keys: Keys) -> Finding:
+    from redis.exceptions import ResponseError
+
+    try:
+        newest = await client.execute_command("XREVRANGE", keys.calls, "+", "-", "COUNT", 1)
+    except ResponseError as error:
+        return Finding("ledger", "fail", f"{keys.calls} can't be read: {error}", "see `reading` above")
+    if not newest:
+        return Finding(
+            "ledger",
+            "warn",
+            f"no call is recorded in namespace {keys.namespace!r}",
+            "send calls through costconsole.Gateway, or choose another --namespace",
+        )
+    quiet_ms = time.time() * 1000 - int(newest[0][0].split(b"-")[0])
+    status: Status = "ok" if quiet_ms < _QUIET_MS else "warn"
+    what = f"the newest call in namespace {keys.namespace!r} was recorded {age(max(0.0, quiet_ms))} ago"
+    return Finding("ledger", status, what, "" if status == "ok" else "is the application still running?")
+
+
+def _caches(caches: tuple[CacheInfo, ...]) -> list[Finding]:
+    if not caches:
+        return [Finding("caches", "warn", "no cache was found", "send calls through costconsole.Gateway")]
+    findings = []
+    for cache in caches:
+        entries = "entries unknown" if cache.entries is None else f"{cache.entries:,} entries"
+        what = f"{cache.name}: {cache.library} {cache.kind}, {entries}"
+        findings.append(Finding("cache", "warn" if cache.problem else "ok", what, cache.problem))
+    return findings
+
+
+async def _model(embedder: Embedder) -> Finding:
+    try:
+        made = await embedder.aembed(["Does the model answer?"])
+    except Problem as problem:
+        return Finding("model", "fail", f"{embedder.name} can't embed", str(problem))
+    return Finding("model", "ok", f"{embedder.name} embeds, {made[0].dims} dimensions")
+
+
+async def _fingerprint(client: Any, keys: Keys, cache: CacheInfo, embedder: Embedder) -> Finding:
+    """Did this model write that index? A few stored prompts are embedded again."""
+    from costconsole.cache.layouts import layout_of
+    from costconsole.cache.search import EntrySearch
+    from costconsole.embedding.fingerprint import acheck_fingerprint
+
+    check = f"fingerprint {cache.name}"
+    if embedder.dims != cache.dims:
+        return Finding(
+            check,
+            "fail",
+            f"it holds {cache.dims}-dimensional vectors, {embedder.name} makes {embedder.dims}",
+            "set model under [embedding] in the config to the one that writes this cache",
+        )
+    layout = layout_of(cache.library)
+    page = await EntrySearch(client, (cache,), keys).newest(cache, _SAMPLES)
+    samples = []
+    for entry in page:
+        read = layout.read_vector(cache, entry.key.encode())
+        vector = layout.parse_vector(cache, await client.execute_command(*read)) if read else None
+        if vector and entry.prompt:
+            samples.append((layout.wrap(cache, entry.prompt), vector))
+    result = await acheck_fingerprint(embedder, samples)
+    status: Status = {"same": "ok", "different": "fail", "unknown": "warn"}[result.verdict]  # type: ignore[assignment]
+    return Finding(check, status, result.sentence)
