@@ -9,7 +9,7 @@ from costconsole.console.widgets.painted import Line, fold
 from costconsole.console.widgets.waterfall import Waterfall, waterfall_lines
 from costconsole.domain.call import Call, CostStatus, Outcome, Processing
 from costconsole.domain.entry import CacheEntry
-from costconsole.domain.format import count, dollars, duration, similarity, stamp
+from costconsole.domain.format import count, decimals_for, dollars, duration, similarity, stamp
 from costconsole.domain.text import visible
 
 _LABEL = 14
@@ -58,7 +58,7 @@ def _field(label: str, text: str, width: int) -> list[Line]:
 def _facts(call: Call, width: int, tz: tzinfo | None) -> list[Line]:
     model = call.model
     if call.requested_model and call.requested_model != call.model:
-        model += f"  (asked for {call.requested_model})"
+        model += f" (asked for {call.requested_model})"
     about = "≈" if call.usage_estimated else ""
     tokens = f"in {about}{count(call.input)}   out {about}{count(call.output)}"
     if call.cached_input:

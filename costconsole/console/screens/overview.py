@@ -83,11 +83,11 @@ class Overview(Page):
         &.-drilled #scope { display: block; }
         #empty, #call { display: none; }
         .panel {
-            border: round $foreground 25%;
+            border: round $text-disabled;
             border-title-color: $text-muted;
             border-subtitle-color: $text-muted;
         }
-        &.-ascii .panel { border: ascii $foreground 25%; }
+        &.-ascii .panel { border: ascii $text-disabled; }
         LiveTable:focus { border: round $accent; border-title-color: $foreground; }
         &.-ascii LiveTable:focus { border: ascii $accent; }
         Tile { padding: 0 1; height: 4; }

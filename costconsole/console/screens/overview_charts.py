@@ -152,13 +152,13 @@ def _day_ticks(from_ms: int, to_ms: int, tz: tzinfo | None, days: int) -> list[i
     day = _local(from_ms, tz).date()
     found: list[int] = []
     while True:
-        day += timedelta(days=1)
         midnight = datetime(day.year, day.month, day.day, tzinfo=tz)
         at = int((midnight if tz else midnight.astimezone()).timestamp() * 1000)
         if at >= to_ms:
             return found
-        if day.toordinal() % days == 0:
+        if at >= from_ms and day.toordinal() % days == 0:
             found.append(at)
+        day += timedelta(days=1)
 
 
 def _local(at_ms: int, tz: tzinfo | None) -> datetime:

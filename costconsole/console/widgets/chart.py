@@ -20,7 +20,8 @@ from costconsole.console.widgets.painted import Line, Painted, Span, centred
 Charset = Literal["braille", "block", "ascii"]
 
 _DOTS: dict[str, int] = {"braille": 2, "block": 2, "ascii": 1}
-"""Columns of dots in one cell."""
+_DOT_ROWS: dict[str, int] = {"braille": 4, "block": 2, "ascii": 1}
+"""Columns and rows of dots in one cell."""
 _MARKERS: dict[str, tuple[str, str]] = {
     "braille": ("braille", "braille"),
     "block": ("hd", "hd"),
@@ -96,10 +97,11 @@ def _plotext(plot: Plot, width: int, height: int, charset: Charset) -> str:
     )
     figure.ruler("x").ticks([at * columns for at, _ in plot.x_ticks], [label for _, label in plot.x_ticks])
     full, striped = _MARKERS[charset]
+    rows = max(1, height - bool(plot.x_ticks)) * _DOT_ROWS[charset]
     for number, area in reversed(list(enumerate(plot.areas, 1))):
         step = _DOTS[charset] if area.striped else 1
         dots = [
-            (x + 0.5, min(top, plot.y_max))
+            (x + 0.5, _dot(top / plot.y_max, rows) * plot.y_max)
             for x, top in enumerate(area.tops)
             if top is not None and top > 0 and x % step == 0
         ]
@@ -110,6 +112,11 @@ def _plotext(plot: Plot, width: int, height: int, charset: Charset) -> str:
     drawn: str = figure.build().string()
     figure.clear.data()
     return drawn
+
+
+def _dot(share: float, rows: int) -> float:
+    """The middle of the highest dot that an area of this height fills; whatever is not 0 fills one."""
+    return (max(1, round(min(1.0, share) * rows)) - 0.5) / rows
 
 
 def _inked(row: str, inks: dict[str, str]) -> Line:
