@@ -30,6 +30,9 @@ class Figures:
     saved: Savings = field(default_factory=Savings)
     hit_latency: Histogram = field(default_factory=Histogram)
     miss_latency: Histogram = field(default_factory=Histogram)
+    """Latency of every call that was no hit."""
+    hit_input: int = 0
+    """Input tokens that hits kept from being sent; a part of `input_saved`."""
 
     @property
     def hits(self) -> int:
@@ -39,6 +42,17 @@ class Figures:
     def hit_rate(self) -> float | None:
         """Hits / calls, 0..1; None when there was no call."""
         return self.hits / self.calls if self.calls else None
+
+    @property
+    def hit_rate_by_tokens(self) -> float | None:
+        """Share of the input tokens that a hit answered, 0..1; None when there were none."""
+        wanted = self.input + self.hit_input
+        return self.hit_input / wanted if wanted else None
+
+    @property
+    def hit_rate_by_cost(self) -> float | None:
+        """Share of the baseline that hits saved; None when nothing was priced."""
+        return (self.saved.exact + self.saved.semantic) / self.baseline_nano if self.baseline_nano else None
 
     @property
     def tokens_saved(self) -> int:
@@ -92,8 +106,10 @@ class LedgerView:
     by: dict[str, tuple[Slice, ...]] = field(default_factory=dict)
     recent: tuple[Call, ...] = ()
     calls_per_s: float | None = None
-    """Calls per second over the last whole minute, or over what there is of it."""
+    """Calls per second over the last 60 seconds, or over what there is of them; None without a call."""
     policy: Policy | None = None
+    capped: tuple[str, ...] = ()
+    """Dimensions that had more values in a day than are kept apart: the rest is their value `other`."""
 
 
 @dataclass(frozen=True, slots=True)
