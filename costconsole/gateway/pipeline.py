@@ -96,6 +96,7 @@ class Gateway:
             target,
             timeout_s=cache_timeout_s,
             connect_timeout_s=min(target.connect_timeout_s, cache_timeout_s),
+            touch=True,
         )
         self._blocking = BlockingIo(lambda: connect(quick))
         self._loops: PerLoop[LoopIo] = PerLoop(

@@ -57,7 +57,7 @@ def connect(target: RedisTarget, *, read_only: bool = False) -> redis.Redis | re
         base: Any = redis.SSLConnection if target.tls else redis.Connection
         if target.kind == "unix":
             base = redis.UnixDomainSocketConnection
-        kind = dressed(base, asynchronous=False, read_only=read_only)
+        kind = dressed(base, asynchronous=False, read_only=read_only, touch=target.touch)
         pool = redis.ConnectionPool(connection_class=kind, **_place(target), **options)
         client = redis.Redis.from_pool(pool)
     setattr(client, _READ_ONLY, read_only)
@@ -81,7 +81,7 @@ def connect_async(
         base: Any = redis.asyncio.SSLConnection if target.tls else redis.asyncio.Connection
         if target.kind == "unix":
             base = redis.asyncio.UnixDomainSocketConnection
-        kind = dressed(base, asynchronous=True, read_only=read_only)
+        kind = dressed(base, asynchronous=True, read_only=read_only, touch=target.touch)
         pool = redis.asyncio.ConnectionPool(connection_class=kind, **_place(target), **options)
         client = redis.asyncio.Redis.from_pool(pool)
     setattr(client, _READ_ONLY, read_only)
@@ -183,7 +183,7 @@ def _cluster(target: RedisTarget, options: dict[str, Any], read_only: bool) -> r
             url=f"redis://{host}:{port}" if ":" not in host else f"redis://[{host}]:{port}",
             startup_nodes=[node(name, number) for name, number in others],
             retry=_retry(asynchronous=False),
-            connection_class=dressed(base, asynchronous=False, read_only=read_only),
+            connection_class=dressed(base, asynchronous=False, read_only=read_only, touch=target.touch),
             **_cluster_options(options),
         )
     except redis_errors() as error:
@@ -199,7 +199,7 @@ def _async_cluster(
     options = _cluster_options(options)
     options.pop("ssl_ca_path", None)
     base: Any = redis.asyncio.SSLConnection if target.tls else redis.asyncio.Connection
-    kind = dressed(base, asynchronous=True, read_only=read_only)
+    kind = dressed(base, asynchronous=True, read_only=read_only, touch=target.touch)
     try:
         client = redis.asyncio.RedisCluster(
             startup_nodes=[ClusterNode(name, number) for name, number in target.hosts],
@@ -221,7 +221,7 @@ def _untyped(value: Any) -> Any:
     return value
 
 
-def _sentinel_options(target: RedisTarget) -> dict[str, Any]:
+def _sentinel_options(target: RedisTarget, *, asynchronous: bool) -> dict[str, Any]:
     """For the Sentinels themselves, which have users of their own and hold no data."""
     options: dict[str, Any] = {
         "username": target.sentinel_username,
@@ -229,6 +229,8 @@ def _sentinel_options(target: RedisTarget) -> dict[str, Any]:
         "protocol": 2,
         "socket_timeout": target.timeout_s,
         "socket_connect_timeout": target.connect_timeout_s,
+        # Otherwise redis-py waits for seconds between attempts; there may be other Sentinels to ask.
+        "retry": _retry(asynchronous=asynchronous),
     }
     if target.tls:
         options |= {"ssl": True} | _tls_options(target)
@@ -239,8 +241,10 @@ def _sentinel(target: RedisTarget, options: dict[str, Any], read_only: bool) -> 
     from redis import sentinel
 
     base: Any = sentinel.SentinelManagedSSLConnection if target.tls else sentinel.SentinelManagedConnection
-    manager: Any = _untyped(sentinel.Sentinel)(list(target.hosts), sentinel_kwargs=_sentinel_options(target))
-    kind = dressed(base, asynchronous=False, read_only=read_only)
+    manager: Any = _untyped(sentinel.Sentinel)(
+        list(target.hosts), sentinel_kwargs=_sentinel_options(target, asynchronous=False)
+    )
+    kind = dressed(base, asynchronous=False, read_only=read_only, touch=target.touch)
     client: redis.Redis = manager.master_for(target.service, connection_class=kind, **options)
     return client
 
@@ -249,7 +253,9 @@ def _async_sentinel(target: RedisTarget, options: dict[str, Any], read_only: boo
     from redis.asyncio import sentinel
 
     base: Any = sentinel.SentinelManagedSSLConnection if target.tls else sentinel.SentinelManagedConnection
-    manager: Any = _untyped(sentinel.Sentinel)(list(target.hosts), sentinel_kwargs=_sentinel_options(target))
-    kind = dressed(base, asynchronous=True, read_only=read_only)
+    manager: Any = _untyped(sentinel.Sentinel)(
+        list(target.hosts), sentinel_kwargs=_sentinel_options(target, asynchronous=True)
+    )
+    kind = dressed(base, asynchronous=True, read_only=read_only, touch=target.touch)
     client: redis.asyncio.Redis = manager.master_for(target.service, connection_class=kind, **options)
     return client

@@ -20,19 +20,24 @@ else:
 CLIENT_NAME = "costconsole"
 # Looking at a cache must not change what it evicts next; the name lets an operator see who is looking.
 # Servers before 7.2 don't know the first one and an ACL may forbid both: neither is worth failing for.
-_INTRODUCTION = (("CLIENT", "NO-TOUCH", "ON"), ("CLIENT", "SETNAME", CLIENT_NAME))
+_NAME = ("CLIENT", "SETNAME", CLIENT_NAME)
+_INTRODUCTION = (("CLIENT", "NO-TOUCH", "ON"), _NAME)
+# An application's look-ups are real use: what is hit must not look idle to a server that evicts.
+_AS_USER = (_NAME,)
 
 
 class IntroducedConnection(Connection):
-    """A synchronous connection that says who it is and leaves idle times alone."""
+    """A synchronous connection that says who it is and, as a rule, leaves idle times alone."""
+
+    introduction: tuple[tuple[str, ...], ...] = _INTRODUCTION
 
     def on_connect_check_health(self, check_health: bool = True) -> None:
         from redis.exceptions import ResponseError
 
         super().on_connect_check_health(check_health=check_health)
-        for command in _INTRODUCTION:
+        for command in self.introduction:
             self.send_command(*command, check_health=False)  # type: ignore[no-untyped-call]
-        for _ in _INTRODUCTION:
+        for _ in self.introduction:
             try:
                 self.read_response()
             except ResponseError:
@@ -40,15 +45,17 @@ class IntroducedConnection(Connection):
 
 
 class AsyncIntroducedConnection(AsyncConnection):
-    """An asynchronous connection that says who it is and leaves idle times alone."""
+    """An asynchronous connection that says who it is and, as a rule, leaves idle times alone."""
+
+    introduction: tuple[tuple[str, ...], ...] = _INTRODUCTION
 
     async def on_connect_check_health(self, check_health: bool = True) -> None:
         from redis.exceptions import ResponseError
 
         await super().on_connect_check_health(check_health=check_health)
-        for command in _INTRODUCTION:
+        for command in self.introduction:
             await self.send_command(*command, check_health=False)
-        for _ in _INTRODUCTION:
+        for _ in self.introduction:
             try:
                 await self.read_response()
             except ResponseError:
@@ -73,8 +80,8 @@ class GuardedConnection(Connection):
         return super().send_command(*args, **options)  # type: ignore[no-untyped-call]
 
 
-def dressed(base: Any, *, asynchronous: bool, read_only: bool) -> Any:
+def dressed(base: Any, *, asynchronous: bool, read_only: bool, touch: bool = False) -> Any:
     """redis-py's connection class `base`, introduced and, with `read_only`, guarded."""
     introduced = AsyncIntroducedConnection if asynchronous else IntroducedConnection
     bases = (GuardedConnection, introduced, base) if read_only else (introduced, base)
-    return type(f"CostConsole{base.__name__}", bases, {})
+    return type(f"CostConsole{base.__name__}", bases, {"introduction": _AS_USER if touch else _INTRODUCTION})

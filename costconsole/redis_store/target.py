@@ -98,6 +98,8 @@ class RedisTarget:
     origin: str = ""
     connect_timeout_s: float = 3.0
     timeout_s: float = 5.0
+    touch: bool = False
+    """Reading counts as use, for a server that evicts what is idle: for applications, not for onlookers."""
 
     @property
     def label(self) -> str:

@@ -102,3 +102,18 @@ def test_caches_of_namespaces_are_apart(make_gateway: Make, client: redis.Redis)
     first.ledger.flush(10)
     assert [call.outcome for call in calls_in(client, "one")] == [Outcome.MISS]
     assert list(client.scan_iter(Keys("two").exact_prefix + "*"))
+
+
+async def test_a_hit_counts_as_use_for_a_server_that_evicts_what_is_idle(
+    make_gateway: Make, client: redis.Redis
+) -> None:
+    gateway = make_gateway()
+    gateway.complete(ASKED)
+    for _ in range(2):
+        gateway.complete(ASKED)
+        await gateway.acomplete(ASKED)
+    connections: Any = client.client_list()
+    asking = [c for c in connections if c["cmd"] == "hmget"]
+    assert len(asking) == 2
+    # T is the flag of a connection whose reads leave idle times alone.
+    assert all("T" not in c["flags"] and c["name"] == "costconsole" for c in asking)
