@@ -9,7 +9,7 @@ from costconsole.domain.entry import CacheEntry
 
 
 def as_document(entry: CacheEntry, *, whole: bool = False) -> dict[str, Any]:
-    """An element of `search --json`, or with `whole` all that is stored. Times are seconds, null is unknown."""
+    """An element of `search --json`, or `whole`: all that is stored. Times in seconds, null unknown."""
     document: dict[str, Any] = {
         "key": entry.key,
         "cache": entry.cache,

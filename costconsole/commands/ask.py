@@ -1,0 +1,71 @@
+"""`costconsole ask PROMPT`: answered from the cache, or by the model; recorded like any call."""
+
+from __future__ import annotations
+
+import argparse
+
+from costconsole.commands.check import prompt_of
+from costconsole.commands.output import print_json, say
+from costconsole.commands.session import DONE, settings_of
+from costconsole.domain.errors import Refused
+from costconsole.domain.format import milliseconds
+from costconsole.domain.money import format_usd
+from costconsole.domain.text import visible
+
+_DEFAULT_MODEL = "gpt-4o-mini"
+
+
+def run(args: argparse.Namespace) -> int:
+    from costconsole.embedding.factory import make_embedder
+    from costconsole.gateway.pipeline import Gateway
+    from costconsole.ledger.prices import PriceBook
+    from costconsole.redis_store.discover import find_target
+
+    settings = settings_of(args)
+    prompt = prompt_of(args)
+    if settings.read_only:
+        raise Refused("ask would write to the cache and the ledger, and --read-only was given: try `check`")
+    embedder = make_embedder(
+        settings.embedding_model, base_url=settings.embedding_url, api_key_env=settings.embedding_key_env
+    )
+    try:
+        with Gateway(
+            find_target(settings),
+            model=args.model or _DEFAULT_MODEL,
+            namespace=settings.namespace,
+            embedder=embedder,
+            prices=PriceBook(settings.prices),
+            prompts=settings.prompts,
+            redact=settings.redact,
+            tag="cli",
+        ) as gateway:
+            gateway.warm()
+            completion = gateway.complete(prompt, system=args.system)
+            for problem in gateway.problems:
+                say(problem)
+    finally:
+        embedder.close()
+    call = completion.call
+    if args.json:
+        print_json(
+            {
+                "text": completion.text,
+                "decision": "call" if not call.outcome.is_hit else call.outcome.value,
+                "outcome": call.outcome.value,
+                "similarity": completion.similarity,
+                "model": completion.model,
+                "tokens": {"input": completion.usage.input, "output": completion.usage.output},
+                "cost_usd": completion.cost_usd,
+                "saved_usd": completion.saved_usd,
+                "latency_ms": round(completion.latency_ms, 3),
+                "key": completion.cached_key or None,
+            }
+        )
+        return DONE
+    print(visible(completion.text, multiline=True))
+    near = "" if call.similarity is None else f" {call.similarity:.3f}"
+    say(
+        f"\n{call.outcome}{near}, {completion.model}, {milliseconds(completion.latency_ms)}, "
+        f"{format_usd(call.spend_nano)}, saved {format_usd(call.savings.total if call.priced else None)}"
+    )
+    return DONE
