@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 if TYPE_CHECKING:
     from costconsole.console.app import CostConsoleApp
+    from costconsole.console.palette import Command
     from costconsole.console.source import Link, Source
     from costconsole.domain.figures import LedgerView
 
@@ -77,8 +78,19 @@ class Page(Widget):
         return None
 
     def why_not(self, action: str) -> str:
-        """Why `action` can't be done now, in a few words; empty when it can."""
+        """Why `action` (of this page's bindings) can't be done now, in a few words; empty when it can.
+
+        Its key is then dimmed in the footer, and says why when it is pressed. Call `refresh_bindings` when
+        an answer has changed.
+        """
         return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if self.why_not(action) else True
+
+    def commands(self, typed: str) -> Sequence[Command]:
+        """Commands for the palette made from what was typed, such as `search refund`."""
+        return ()
 
     def say(self, text: Content | str, *, bad: bool = False) -> None:
         """Tell the user something in the footer's place, for a few seconds."""

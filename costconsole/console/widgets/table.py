@@ -24,7 +24,7 @@ __all__ = ["Column", "LazyRows", "LiveTable", "Row", "Rows"]
 _HEAD = 1  # Lines of the heading.
 
 
-class LiveTable(ScrollView, can_focus=True):
+class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows under a fixed heading, with a cursor that stays on its row while others come and go.
 
     `update_rows` is cheap to call with every refresh: cells that did not change are not sent again.

@@ -1,0 +1,86 @@
+"""What the palette offers: every bound action, themes, windows, and commands with a word behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from costconsole.console.help import BoundAction, bound_actions
+from costconsole.console.page import Page
+from costconsole.console.palette import Command
+from costconsole.console.themes import read_themes
+from costconsole.domain.errors import UsageProblem
+from costconsole.domain.window import WINDOWS, parse_window
+
+if TYPE_CHECKING:
+    from costconsole.console.app import CostConsoleApp
+
+_ALIASES = {
+    "app.quit": ("q", "q!", "exit"),
+    "app.help": ("h", "?"),
+    "app.export": ("w", "write"),
+    "page.entries": ("search", "caches"),
+}
+
+
+def commands_of(app: CostConsoleApp) -> list[Command]:
+    """Every action that is bound where the user is, then what only the palette has."""
+    found = [_bound(app, action) for action in bound_actions(app.screen.active_bindings)]
+    found += [
+        Command(f"window {window.label}", partial(app.set_window, window), group="Window")
+        for window in WINDOWS
+    ]
+    found += [
+        Command(f"export {kind}", partial(app.action_export, kind), group="Export")
+        for kind in ("csv", "json", "svg")
+    ]
+    themes, problems = read_themes()
+    for theme in themes:
+        app.register_theme(theme)
+        use = partial(setattr, app, "theme", theme.name)
+        found.append(Command(f"theme {theme.name}", use, group="Theme", preview=use))
+    for problem in problems:
+        app.say(problem, bad=True)
+    return found
+
+
+def _bound(app: CostConsoleApp, action: BoundAction) -> Command:
+    name = action.binding.binding.id or ""
+    node = action.binding.node
+    why = ""
+    if not action.enabled:
+        bare = action.action.partition("(")[0]
+        why = (node.why_not(bare) if isinstance(node, Page) else app.why_not(bare)) or "not possible here"
+    run: Callable[[], Awaitable[object]] = partial(app.run_action, action.action, node)
+    return Command(
+        action.what,
+        run,
+        key="  ".join(action.keys),
+        group=action.group,
+        aliases=_ALIASES.get(name, ()) if name else (),
+        why_not=why,
+    )
+
+
+def commands_typed(app: CostConsoleApp, typed: str) -> list[Command]:
+    """Commands that take a word: `window 45m`, `refresh 5`, and what the page makes of the text."""
+    verb, _, rest = typed.strip().partition(" ")
+    rest = rest.strip()
+    found: list[Command] = []
+    if verb == "window" and rest and all(rest != window.label for window in WINDOWS):
+        try:
+            window = parse_window(rest)
+        except UsageProblem:
+            pass
+        else:
+            found.append(Command(f"window {rest}", partial(app.set_window, window), group="Window"))
+    if verb == "refresh" and rest.removesuffix("s").replace(".", "", 1).isdigit():
+        seconds = float(rest.removesuffix("s"))
+        found.append(
+            Command(f"refresh every {seconds:g} s", partial(app.set_refresh, seconds), group="Refresh")
+        )
+    page = app.page
+    if page is not None:
+        found += page.commands(typed)
+    return found
