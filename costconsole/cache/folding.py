@@ -7,6 +7,7 @@ import re
 _SPACE = " \t\n\r\f\v"
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_MARK = re.compile(r"`{3,}|~{3,}")
 _RUN = re.compile(r"[ \t\f\v]+")
 _INDENTED = re.compile(r" {4}| *\t")
 
@@ -23,12 +24,12 @@ def fold(text: str) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").strip(_SPACE).split("\n")
     kept: list[str] = []
     blank: list[str] = []  # blank lines not yet written: they stay only between two lines of code
-    fence = ""
+    fence, strict = "", True
     after_code = False
     for line in lines:
         if fence:
             kept.append(line)
-            if _closes(line, fence):
+            if _closes(line, fence) if strict else fence in line:
                 fence, after_code = "", False
             continue
         if not line.strip(_SPACE):
@@ -36,12 +37,15 @@ def fold(text: str) -> str:
             continue
         opened = _FENCE.match(line)
         code = opened is None and _INDENTED.match(line) is not None
+        if opened:
+            fence, strict = opened.group(1), True
+        elif not code and (mark := _MARK.search(_CODE_SPAN.sub("", line))):
+            # "Fix this: ```" is no fence by Markdown's rules, but meant as one.
+            opened, fence, strict = mark, mark.group(), False
         if code and after_code:
             kept.extend(blank)
         blank.clear()
         after_code = code
-        if opened:
-            fence = opened.group(1)
         kept.append(line if opened or code else _fold_line(line))
     return "\n".join(kept)
 
