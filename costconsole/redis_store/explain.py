@@ -19,7 +19,7 @@ from costconsole.domain.errors import (
     UsageProblem,
 )
 from costconsole.domain.text import first_words, visible
-from costconsole.redis_store.sentences import SIGNS
+from costconsole.redis_store.sentences import CLOSED, SIGNS
 from costconsole.redis_store.target import RedisTarget
 
 _PERMISSION = re.compile(
@@ -104,6 +104,8 @@ def _by_type(error: BaseException, target: RedisTarget) -> Problem | None:
 
 def _tls(error: ssl.SSLError, where: str) -> Problem:
     reason = (error.reason or "").replace("_", " ").lower()
+    if not reason or "eof" in reason:
+        return _closed_tls(where)
     if "wrong version number" in reason or "record layer failure" in reason:
         return ConnectionProblem(
             f"{where} does not speak TLS: use redis:// instead of rediss://, or its TLS port."
@@ -118,15 +120,24 @@ def _tls(error: ssl.SSLError, where: str) -> Problem:
             f"The TLS files for {where} can't be used ({reason}): check that the certificate and the key "
             "are PEM files and belong together."
         )
+    return ConnectionProblem(f"TLS with {where} failed ({reason}): check the port and the files.")
+
+
+def _closed_tls(where: str) -> Problem:
     return ConnectionProblem(
-        f"TLS with {where} failed ({reason or 'no reason given'}): check the port and the files."
+        f"{where} closed the TLS connection: it may want a client certificate (?ssl_certfile=FILE&"
+        "ssl_keyfile=FILE, or redis.cert_file and redis.key_file), or that port is without TLS."
     )
 
 
 def _timeout(target: RedisTarget) -> Problem:
+    if target.tls:
+        why = "it is busy, stopped, behind a firewall, or that port is without TLS (then use redis://)"
+    else:
+        why = "it is busy, stopped or behind a firewall"
     return TimeoutProblem(
-        f"{_named(target)} did not answer within {target.timeout_s:g} s: it is busy, stopped or behind a "
-        "firewall; try again, or check it with redis-cli."
+        f"{_named(target)} did not answer within {target.timeout_s:g} s: {why}; "
+        "try again, or check it with redis-cli."
     )
 
 
@@ -145,6 +156,8 @@ def _by_words(words: str, target: RedisTarget) -> Problem | None:
         return _no_rights(permission, target)
     if any(sign in text for sign in ("timeout reading", "timeout connecting", "timeout writing")):
         return _timeout(target)
+    if target.tls and any(sign in text for sign in CLOSED):
+        return _closed_tls(where)
     for signs, (kind, sentence) in SIGNS:
         if any(sign in text for sign in signs):
             return kind(sentence.format(where=where, user=_user(target), db=target.db, start=_START))

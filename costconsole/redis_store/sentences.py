@@ -8,6 +8,13 @@ from __future__ import annotations
 from costconsole.domain.errors import ConnectionProblem, Problem, Refused, TimeoutProblem, UsageProblem
 
 Sentence = tuple[type[Problem], str]
+CLOSED = (
+    "connection reset",
+    "broken pipe",
+    "connection closed by server",
+    "closed the connection",
+    "eof occurred",
+)
 SIGNS: tuple[tuple[tuple[str, ...], Sentence], ...] = (
     (
         ("invalid username-password", "wrongpass", "invalid username or password", "invalid password"),
@@ -140,13 +147,7 @@ SIGNS: tuple[tuple[tuple[str, ...], Sentence], ...] = (
         ),
     ),
     (
-        (
-            "connection reset",
-            "broken pipe",
-            "connection closed by server",
-            "closed the connection",
-            "eof occurred",
-        ),
+        CLOSED,
         (
             ConnectionProblem,
             "{where} closed the connection: it was restarted, wants TLS (rediss://), or is not Redis.",
