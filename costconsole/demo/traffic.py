@@ -102,7 +102,7 @@ class _Crowd:
         prompt = filled(wording, values)
         manner = rng.random()
         if manner >= _AS_IS + _SURFACE:
-            prompt = framed(prompt, rng)
+            prompt = framed(prompt, rng, at_desk=intent.task == "question")
         elif manner >= _AS_IS:
             prompt = surface(prompt, rng)
         model = self._model(intent)

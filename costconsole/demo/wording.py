@@ -25,49 +25,58 @@ _SWAPS = (
     ("my", "our"),
     ("please", "kindly"),
 )
+# Sentences around any question, and those that only somebody at a desk or in a chat would say.
 _BEFORE = (
     "Quick question:",
-    "It's my first time here.",
     "I'm asking for a colleague.",
+    "I have ten minutes before a meeting.",
+    "One more thing.",
+    "I'm new to all of this.",
+    "My manager wants to know this by noon.",
+    "I tried this yesterday without luck.",
+    "We talked about this last week.",
+    "The last answer was too long for me.",
+    "I'm preparing a short training.",
+)
+_AFTER = (
+    "Short answer, please.",
+    "Explain it step by step.",
+    "Bullet points would help.",
+    "No introduction, just the result.",
+    "I need it for a slide.",
+    "Be precise, it matters today.",
+    "Add what people often get wrong.",
+    "Write it for somebody who is new here.",
+    "I'll paste it into a mail.",
+    "Tell me if you need more details.",
+)
+_BEFORE_AT_THE_DESK = (
+    "It's my first time here.",
     "Sorry if this was asked before.",
     "I looked at the FAQ and found nothing.",
     "I'm on my phone right now.",
-    "My manager wants to know this by noon.",
     "I called twice and nobody picked up.",
-    "I've been a customer for six years.",
-    "One more thing.",
-    "I tried this yesterday without luck.",
     "My English isn't great, sorry.",
     "This is urgent!",
     "I'm a bit confused by the menu.",
-    "We talked about this last week.",
     "My mother is asking.",
-    "I have ten minutes before a meeting.",
     "The chat before this one closed on me.",
-    "I'm new to all of this.",
-    "Could a human read this too?",
+    "A friend told me to ask you.",
+    "I hope I'm in the right place.",
 )
-_AFTER = (
+_AFTER_AT_THE_DESK = (
     "I'd rather not call anybody.",
     "A link would be great.",
-    "Short answer, please.",
-    "Explain it step by step.",
     "I'm using the app, not the website.",
     "It worked fine last month.",
     "I need this in writing.",
     "Is there a form for it?",
     "I can't find it anywhere.",
-    "It's for two people.",
     "I'm in a different time zone.",
     "Nobody could tell me so far.",
     "I'd like to settle it today.",
-    "Does it cost anything?",
     "How long will that take?",
-    "Bullet points would help.",
     "I hope that's possible.",
-    "We have done it differently before.",
-    "Tell me if you need more details.",
-    "Otherwise I'll come by in person.",
 )
 
 
@@ -77,12 +86,16 @@ def surface(text: str, rng: random.Random) -> str:
     return rng.choice(_SURFACES)(changed, rng) if rng.random() < 0.4 else changed
 
 
-def framed(text: str, rng: random.Random) -> str:
+def framed(text: str, rng: random.Random, *, at_desk: bool = True) -> str:
     """The text with a sentence before it, after it, or both: the question is the same, its vector isn't."""
+    befores = _BEFORE + _BEFORE_AT_THE_DESK if at_desk else _BEFORE
+    afters = _AFTER + _AFTER_AT_THE_DESK if at_desk else _AFTER
     side = rng.random()
-    before = rng.choice(_BEFORE) + " " if side < 0.6 else ""
-    after = " " + rng.choice(_AFTER) if side >= 0.4 else ""
-    return before + text + after
+    before = rng.choice(befores) + " " if side < 0.6 else ""
+    if side < 0.4:
+        return before + text
+    end = "" if text.endswith((".", "?", "!")) else "."
+    return f"{before}{text}{end} {rng.choice(afters)}"
 
 
 def _lower(text: str, _rng: random.Random) -> str:
