@@ -62,7 +62,7 @@ _FAMILIES: Final[tuple[tuple[re.Pattern[str], Family], ...]] = tuple(
 )
 _OTHER: Final = Family("o200k_base")
 _CODE: Final = re.compile(
-    r"^\s*(def |class |import |from \w+ import |return\b|#include|func |fn |let |const |var |public |private )"
+    r"^\s*(def |class |import |from \w+ import |return\b|#include|func |fn |let |const |var |public )"
     r"|^\s*(if \(|\} ?else)"
     r"|[{};]\s*$|\)\s*[:{]\s*$",
     re.MULTILINE,

@@ -38,12 +38,14 @@ class Keys:
     def bucket(self, bucket: Bucket) -> str:
         return f"{self.root}{bucket.grain}:{bucket.number}"
 
-    def applied(self, batch_id: str) -> str:
-        return f"{self.root}applied:{batch_id}"
+    def applied(self, writer: str) -> str:
+        """The number of the last batch of a writer: a batch with this or a lower one changes nothing."""
+        return f"{self.root}applied:{writer}"
 
     @property
     def late(self) -> str:
-        """Zset of closed buckets that were written to again: member `grain:number`, score a revision."""
+        """Zset of buckets by the revision of their last change: members `grain:number`, and `#` with the
+        newest revision, which every flush raises by one. A reader learns from it what to read again."""
         return self.root + "late"
 
     @property
