@@ -26,6 +26,8 @@ _PERMISSION = re.compile(
     r"(?:User (?P<user>\S+) has no permissions|[Nn]o permissions) to (?P<what>run the '(?P<command>[^']+)'"
     r"|access (?P<thing>a key|one of the keys|a channel|one of the channels)[^.]*)"
 )
+# An error code, as Redis writes it in front of its message.
+_CODE = re.compile(r"[A-Z]{3,24}(?= )")
 _START = "try `costconsole demo`, or start one with `docker run -p 6379:6379 redis:8`"
 
 
@@ -199,11 +201,10 @@ def _other(error: BaseException, target: RedisTarget) -> Problem:
         return ConnectionProblem(
             f"The connection to {where} failed: check the address with redis-cli, then try again."
         )
-    words = _words(error).split()
-    code = visible(words[0])[:40] if words else name
-    return Problem(
-        f"{where} answered with an error ({name}: {code}): `costconsole doctor` says what it can do."
-    )
+    # Beyond its code, a server's answer may quote what was sent: a query, a prompt.
+    code = _CODE.match(_words(error))
+    shown = f"{name}: {code[0]}" if code else name
+    return Problem(f"{where} answered with an error ({shown}): `costconsole doctor` says what it can do.")
 
 
 def _reason(error: OSError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import socket
 import socketserver
@@ -120,14 +121,14 @@ def serving(handler: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def answering(reply: bytes) -> Iterator[int]:
-    """Something that isn't Redis: it answers whatever it gets with `reply` (nothing: it hangs up)."""
+    """Something that answers each command, or whatever else it gets, with `reply` (nothing: it hangs up)."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             if not reply:
                 return
-            while self.request.recv(4096):
-                self.request.sendall(reply)
+            while received := self.request.recv(65536):
+                self.request.sendall(reply * max(1, len(re.findall(rb"\*\d+\r\n", received))))
 
     with serving(Handler) as port:
         yield port
