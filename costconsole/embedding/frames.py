@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from costconsole.embedding.embedder import Embedding
 
@@ -31,24 +31,37 @@ def frame(kind: int, request: int, payload: bytes = b"") -> bytes:
     return HEAD.pack(len(payload), request, kind) + payload
 
 
-def read_frames(fd: int) -> Iterator[tuple[int, int, bytes]]:
-    """(kind, request id, payload) of each frame until the other side closes the pipe.
+class FrameReader:
+    """Takes frames out of a pipe.
 
-    Reads the descriptor itself: a buffered reader's lock, held by a daemon thread, can abort the
+    It reads the descriptor itself: a buffered reader's lock, held by a daemon thread, can abort the
     interpreter's exit.
     """
-    buffer = bytearray()
-    while chunk := os.read(fd, _READ_BYTES):
-        buffer += chunk
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._buffer = bytearray()
+
+    def read(self) -> list[tuple[int, int, bytes]] | None:
+        """(kind, request id, payload) of the frames that one read completes; None once the pipe is closed.
+
+        Waits until there is something to read.
+        """
+        chunk = os.read(self._fd, _READ_BYTES)
+        if not chunk:
+            return None
+        self._buffer += chunk
+        frames = []
         start = 0
-        while len(buffer) - start >= HEAD.size:
-            length, request, kind = HEAD.unpack_from(buffer, start)
+        while len(self._buffer) - start >= HEAD.size:
+            length, request, kind = HEAD.unpack_from(self._buffer, start)
             end = start + HEAD.size + length
-            if len(buffer) < end:
+            if len(self._buffer) < end:
                 break
-            yield kind, request, bytes(buffer[start + HEAD.size : end])
+            frames.append((kind, request, bytes(self._buffer[start + HEAD.size : end])))
             start = end
-        del buffer[:start]
+        del self._buffer[:start]
+        return frames
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -21,56 +20,41 @@ class Job:
     texts: list[str]
     answer: list[Embedding | None] = field(init=False)
     tokenized: int = 0
-    withdrawn: bool = False
     groups: deque[list[tuple[int, Measured]]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.answer = [None] * len(self.texts)
 
-    @property
-    def single(self) -> bool:
-        return len(self.texts) == 1
-
 
 class Inbox:
-    """Jobs for the one thread that embeds; filled and emptied of cancelled ones by the reading thread."""
+    """Jobs in the order in which they are to be served."""
 
     def __init__(self) -> None:
-        self._ready = threading.Condition()
         self._singles: deque[Job] = deque()
         self._bulk: deque[Job] = deque()
         self._in_a_row = 0
-        self._taken: Job | None = None
+
+    @property
+    def empty(self) -> bool:
+        return not self._singles and not self._bulk
 
     def put(self, job: Job) -> None:
-        with self._ready:
-            (self._singles if job.single else self._bulk).append(job)
-            self._ready.notify()
+        (self._singles if len(job.texts) == 1 else self._bulk).append(job)
 
     def put_back(self, job: Job) -> None:
-        """Return a bulk job of which a step was done: it stays the first of its kind, unless withdrawn."""
-        with self._ready:
-            if not job.withdrawn:
-                self._bulk.appendleft(job)
+        """Return a bulk job of which a step was done: it stays the first of its kind."""
+        self._bulk.appendleft(job)
 
     def cancel(self, request: int) -> None:
-        """Drop a request; the step that is being made of it is its last."""
-        with self._ready:
-            if self._taken is not None and self._taken.request == request:
-                self._taken.withdrawn = True
-            self._singles = deque(job for job in self._singles if job.request != request)
-            self._bulk = deque(job for job in self._bulk if job.request != request)
+        """Drop a request, whether begun or not."""
+        self._singles = deque(job for job in self._singles if job.request != request)
+        self._bulk = deque(job for job in self._bulk if job.request != request)
 
-    def take(self) -> Job:
-        """The next job; waits until there is one."""
-        with self._ready:
-            while not (self._singles or self._bulk):
-                self._ready.wait()
-            bulk_is_due = self._bulk and self._in_a_row >= SINGLES_IN_A_ROW
-            if self._singles and not bulk_is_due:
-                self._in_a_row += 1
-                self._taken = self._singles.popleft()
-            else:
-                self._in_a_row = 0
-                self._taken = self._bulk.popleft()
-            return self._taken
+    def take(self) -> Job | None:
+        """The next job; None if there is none."""
+        bulk_is_due = self._bulk and self._in_a_row >= SINGLES_IN_A_ROW
+        if self._singles and not bulk_is_due:
+            self._in_a_row += 1
+            return self._singles.popleft()
+        self._in_a_row = 0
+        return self._bulk.popleft() if self._bulk else None

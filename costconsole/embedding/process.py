@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import costconsole
@@ -24,12 +23,12 @@ from costconsole.embedding.frames import (
     ERROR,
     STATUS,
     VECTORS,
+    FrameReader,
     frame,
     pack_texts,
-    read_frames,
     unpack_embeddings,
-    write_all,
 )
+from costconsole.embedding.sender import Sender
 
 Answer = Future[list[Embedding]]
 
@@ -60,7 +59,7 @@ class WorkerProcess:
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._open: dict[int, Answer] = {}
-        self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
+        self._sender = Sender()
         self._stop = threading.Event()
         self._ended = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,7 +79,7 @@ class WorkerProcess:
                 raise Gone
             request = next(self._ids)
             self._open[request] = answer
-            self._outgoing.put(frame(EMBED, request, payload))
+            self._sender.send(frame(EMBED, request, payload))
         answer.add_done_callback(lambda done: self._withdraw(request) if done.cancelled() else None)
         return answer
 
@@ -106,7 +105,7 @@ class WorkerProcess:
     def _withdraw(self, request: int) -> None:
         with self._lock:
             if self._open.pop(request, None) is not None:
-                self._outgoing.put(frame(CANCEL, request))
+                self._sender.send(frame(CANCEL, request))
 
     def _run(self) -> None:
         sentence = ""
@@ -138,32 +137,19 @@ class WorkerProcess:
         self._process = process
         if self._stop.is_set():
             process.kill()
-        writer = threading.Thread(
-            target=self._write,
-            args=(process.stdin.fileno(),),
-            name="costconsole-embedding-requests",
-            daemon=True,
-        )
-        writer.start()
-        for kind, request, payload in read_frames(process.stdout.fileno()):
-            if kind == STATUS:
-                self._on_status(json.loads(payload))
-            else:
-                self._answer(kind, request, payload)
-        # The writer must have let go of the descriptor before its number can be used again.
+        self._sender.open(process.stdin.fileno())
+        reader = FrameReader(process.stdout.fileno())
+        while (frames := reader.read()) is not None:
+            for kind, request, payload in frames:
+                if kind == STATUS:
+                    self._on_status(json.loads(payload))
+                else:
+                    self._answer(kind, request, payload)
         process.kill()
-        self._outgoing.put(None)
-        writer.join()
+        self._sender.close()
         process.stdin.close()
         process.stdout.close()
         return _obituary(process.wait())
-
-    def _write(self, fd: int) -> None:
-        while (data := self._outgoing.get()) is not None:
-            try:
-                write_all(fd, data)
-            except OSError:
-                return
 
     def _answer(self, kind: int, request: int, payload: bytes) -> None:
         with self._lock:

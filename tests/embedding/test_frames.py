@@ -11,10 +11,10 @@ from costconsole.embedding.embedder import Embedding
 from costconsole.embedding.frames import (
     EMBED,
     VECTORS,
+    FrameReader,
     frame,
     pack_embeddings,
     pack_texts,
-    read_frames,
     unpack_embeddings,
     unpack_texts,
     write_all,
@@ -54,11 +54,15 @@ def test_frames_are_found_again_however_the_pipe_cuts_them(
     stream = b"".join(frame(VECTORS, request, payload) for request, payload in messages)
     cut = data.draw(st.integers(0, len(stream)))
     source, sink = os.pipe()
-    frames = read_frames(source)
+    reader = FrameReader(source)
+    found = []
     try:
-        write_all(sink, stream[:cut])
-        write_all(sink, stream[cut:] + frame(EMBED, 7, b"last"))
+        for part in (stream[:cut], stream[cut:] + frame(EMBED, 7, b"last")):
+            if part:
+                write_all(sink, part)
+                found += reader.read() or []
         os.close(sink)
-        assert list(frames) == [*((VECTORS, *message) for message in messages), (EMBED, 7, b"last")]
+        assert reader.read() is None
+        assert found == [*((VECTORS, *message) for message in messages), (EMBED, 7, b"last")]
     finally:
         os.close(source)
