@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.events import Key
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.timer import Timer
 
 from costconsole.console.frame import MainScreen
 from costconsole.console.header import Status
@@ -76,6 +77,7 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self._pages = tuple(pages)
         self._warning = warning
         self._paused_ms: int | None = None
+        self._pause_timer: Timer | None = None
         self._painted_view: LedgerView | None = None
         self._poller = Poller(
             source,
@@ -313,6 +315,11 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self._paused_ms = self.clock() if paused else None
         self._poller.paused = paused
         self._main.show_status(self._status())
+        if self._pause_timer is not None:
+            self._pause_timer.stop()
+        self._pause_timer = (
+            self.set_interval(60, lambda: self._main.show_status(self._status())) if paused else None
+        )
 
     def action_refresh_now(self) -> None:
         self._poller.refresh_now()

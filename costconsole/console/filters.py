@@ -28,7 +28,7 @@ def _table() -> dict[int, str]:
     for code in range(0x2800, 0x2900):  # Braille.
         table[code] = "*"
     table[0x2800] = " "
-    for code in range(0x2400, 0x2427):  # Pictures of control characters.
+    for code in range(0x2400, 0x2427):
         table[code] = "?"
     return table
 

@@ -29,9 +29,9 @@ _LAST = (
     (("app.filter",), "filter"),
     (("app.pause",), "pause"),
     (("app.window_shorter", "app.window_longer"), "window"),
+    (("app.quit",), "quit"),
     (("app.copy",), "copy"),
     (("app.export",), "export"),
-    (("app.quit",), "quit"),
 )
 
 
@@ -170,10 +170,8 @@ class MainScreen(Screen[None], inherit_bindings=False):
         """Header and banner. What is on the stage is greyed while it is old."""
         self.header.paint(lambda width, _height: (header_line(status, width),))
         self.stage.set_class(status.link.is_old and status.paused_ms is None, "-stale")
-        words = banner_line(status)
-        self.banner.display = bool(words)
-        if words:
-            self.banner.paint((words,))
+        self.banner.display = bool(banner_line(status, MIN_WIDTH))
+        self.banner.paint(lambda width, _height: (banner_line(status, width),))
 
     def say(self, text: str, *, bad: bool) -> None:
         """Show a message (harmless text) in the footer's place, until a few seconds later."""

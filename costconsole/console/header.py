@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from rich.cells import cell_len
+
 from costconsole.console.source import Link
-from costconsole.console.widgets.painted import Line, Span, width_of
+from costconsole.console.widgets.painted import Line, Span, fit, width_of
 from costconsole.domain.format import age, clock, clock_minute, offset
 from costconsole.domain.text import first_words, visible
 
@@ -28,12 +30,11 @@ def state_words(status: Status) -> list[Line]:
     """The state of the connection, from the longest way to say it to the shortest."""
     link = status.link
     if status.paused_ms is not None:
+        # Nothing is sent while it is paused but, once a minute, how far behind it is.
         behind_ms = status.now_ms - (link.read_ms or status.paused_ms)
-        behind = f"{age(behind_ms)} behind" if behind_ms >= 1000 else "now"
-        return [
-            (("‖ ", "warn"), (f"paused {behind}", "warn")),
-            (("‖ paused", "warn"),),
-        ]
+        since = f"since {clock(status.paused_ms, status.tz)}"
+        how = f"{age(behind_ms)} behind" if behind_ms >= 60_000 else since
+        return [((f"‖ paused {how}", "warn"),), (("‖ paused", "warn"),)]
     if link.state == "connecting":
         return [(("◌ connecting", "muted"),)]
     if link.state == "live":
@@ -98,14 +99,17 @@ def header_line(status: Status, width: int) -> Line:
     return ((" ", "text"), *left, ("   ", "text"), *state, (" " * gap, "text"), *right, (" ", "text"))
 
 
-def banner_line(status: Status) -> Line:
+def banner_line(status: Status, width: int) -> Line:
     """Why the figures are old and what happens next, in one line; empty while all is well."""
     link = status.link
     if not link.is_old or status.paused_ms is not None:
         return ()
-    read = f"figures of {clock(link.read_ms, status.tz)}" if link.read_ms else "no figures yet"
+    mark = "✗" if link.state == "down" else "◌"
+    what = f"figures of {clock(link.read_ms, status.tz)}" if link.read_ms else "no figures yet"
+    reason = visible(link.reason)
+    room = max(10, width - len(what) - 6)
     return (
-        (" ✗ " if link.state == "down" else " ◌ ", "bad"),
-        (visible(link.reason), "bad"),
-        (f"  {read}", "muted"),
+        (f" {mark} ", "bad"),
+        (reason if cell_len(reason) <= room else fit(reason, room), "text"),
+        (f"  {what}", "muted"),
     )

@@ -19,7 +19,8 @@ def run_console(settings: Settings, source: Source | None = None) -> int:
     """Show the console until the user leaves it; the exit code.
 
     0 left by the user, 1 an error inside, 128 + n ended by signal n. Raises UsageProblem before anything was
-    drawn: no terminal, an unknown theme, a key that can't be bound.
+    drawn: no terminal, an unknown theme, a key that can't be bound; ConnectionProblem when no Redis was named
+    and none answers here.
     """
     require_terminal(os.environ)
     app = build_app(settings, source)
@@ -48,8 +49,9 @@ def build_app(settings: Settings, source: Source | None = None) -> CostConsoleAp
         keymap = check_keymap(settings.keymap, bindings_for_keymap(), origin)
     if source is None:
         from costconsole.console.redis_source import RedisSource
+        from costconsole.redis_store.discover import find_target
 
-        source = RedisSource(settings)
+        source = RedisSource(settings, find_target(settings))
     return CostConsoleApp(settings, source, theme, warning=warning, keymap=keymap)
 
 

@@ -7,7 +7,6 @@ views and with the state of the connection.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,15 +15,10 @@ from costconsole.console.source import Link, LinkState, Source
 from costconsole.domain.errors import ConnectionProblem, Problem
 from costconsole.domain.figures import LedgerView
 from costconsole.domain.window import Window
+from costconsole.redis_store.backoff import Backoff
 
 FLOOR_S = 0.5
 _LONGEST_WAIT_S = 5.0
-
-
-def backoff_s(failures: int, jitter: float) -> float:
-    """Seconds to the next attempt after so many failures: 0.5, 1, 2, 4, 5, 5 ... x (0.75 to 1.25)."""
-    delay = min(_LONGEST_WAIT_S, FLOOR_S * 2.0 ** min(failures - 1, 8))
-    return float(delay * (0.75 + jitter / 2))
 
 
 def now_ms() -> int:
@@ -49,7 +43,7 @@ class Poller:
         on_link: Callable[[Link], None],
         on_bug: Callable[[Exception], str],
         clock: Callable[[], int] = now_ms,
-        jitter: Callable[[], float] = random.random,
+        backoff: Backoff | None = None,
     ) -> None:
         self.source = source
         self.link = replace(source.link, state="connecting", since_ms=clock())
@@ -60,10 +54,10 @@ class Poller:
         self._on_link = on_link
         self._on_bug = on_bug
         self._clock = clock
-        self._jitter = jitter
+        # Somebody is looking at the screen: a server that is back should not be missed for long.
+        self._backoff = backoff or Backoff(cap_s=_LONGEST_WAIT_S)
         self._wake = asyncio.Event()
         self._open = False
-        self._failures = 0
 
     @property
     def window(self) -> Window:
@@ -131,7 +125,7 @@ class Poller:
             raise
         except Exception as error:
             return self._failed(self._on_bug(error), down=False)
-        self._failures = 0
+        self._backoff.reset()
         latency_ms = (time.perf_counter() - started) * 1000
         self._set("live", read_ms=self._clock(), latency_ms=latency_ms, reason="", retry_at_ms=None)
         if window == self._window:
@@ -152,15 +146,14 @@ class Poller:
             if done:
                 return
             if self.link.state == "live":
-                self._set("stale", reason=f"{self.link.label} has not answered for {patience_s:g} s")
+                self._set("stale", reason=f"{self.link.label} does not answer")
             elif self.link.state in ("stale", "down"):
                 self._on_link(self.link)
             patience_s = max(1.0, self._interval_s)
 
     def _failed(self, reason: str, *, down: bool) -> int:
-        self._failures += 1
         self._open = self._open and not down
-        retry_ms = self._clock() + round(backoff_s(self._failures, self._jitter()) * 1000)
+        retry_ms = self._clock() + round(self._backoff.next_s() * 1000)
         state: LinkState = "down" if down or self.link.read_ms is None else "stale"
         self._set(state, reason=reason, retry_at_ms=retry_ms)
         return retry_ms

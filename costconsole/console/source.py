@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from costconsole.cache.search import EntryPage
+    from costconsole.cache.page import EntryPage
     from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
     from costconsole.domain.figures import LedgerView
     from costconsole.domain.window import Window
@@ -44,23 +44,23 @@ class Link:
 
 
 class EntrySearch(Protocol):
-    """Finding cached entries. Every method may raise a Problem."""
+    """Finding cached entries, as `costconsole.cache.search` does. Every method may raise a Problem."""
 
     async def newest(
-        self, cache: CacheInfo | None, limit: int = 50, before: object | None = None
+        self, cache: CacheInfo | None = None, limit: int = 50, before: Any = None
     ) -> EntryPage: ...
 
     async def by_vector(
-        self, vector: bytes, caches: Sequence[CacheInfo], k: int = 20
-    ) -> tuple[CacheEntry, ...]: ...
+        self, vector: bytes, caches: Sequence[CacheInfo] | None = None, k: int = 20
+    ) -> EntryPage: ...
 
     async def by_text(
-        self, query: str, caches: Sequence[CacheInfo], limit: int = 50
-    ) -> tuple[CacheEntry, ...]: ...
+        self, query: str, caches: Sequence[CacheInfo] | None = None, limit: int = 50, before: Any = None
+    ) -> EntryPage: ...
 
-    async def by_key(self, pattern: str, limit: int = 50) -> tuple[CacheEntry, ...]: ...
+    async def by_key(self, query: str, limit: int = 50, before: Any = None) -> EntryPage: ...
 
-    async def entry(self, key: str) -> CacheEntry: ...
+    async def entry(self, key: str) -> CacheEntry | None: ...
 
     async def neighbors(self, entry: CacheEntry, k: int = 5) -> tuple[Neighbor, ...]: ...
 
@@ -75,6 +75,9 @@ class QueryEmbedder(Protocol):
     def status(self) -> str:
         """`off`, `starting`, `ready` or `failed: <sentence>`."""
         ...
+
+    def start(self) -> None:
+        """Begin to load in the background."""
 
     async def aembed(self, texts: Sequence[str]) -> list[Embedding]: ...
 

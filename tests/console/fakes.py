@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from costconsole.cache.page import EntryPage
 from costconsole.console.source import Link
 from costconsole.domain.call import Call, CostStatus, Outcome, Savings
 from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
@@ -14,6 +15,7 @@ from costconsole.domain.errors import ConnectionProblem, Problem
 from costconsole.domain.figures import Figures, LedgerView, Point, Policy, Slice
 from costconsole.domain.histogram import Histogram
 from costconsole.domain.window import WINDOWS, Window
+from costconsole.embedding.embedder import Embedding
 
 NOW_MS = 1_795_386_843_000  # 2026-11-22 22:34:03 UTC
 HOUR = WINDOWS[2]
@@ -242,29 +244,28 @@ class FakeSearch:
             raise self.problem
         return self.found
 
-    async def newest(self, cache: CacheInfo | None, limit: int = 50, before: object | None = None) -> Any:
-        from costconsole.cache.search import EntryPage
-
+    async def newest(self, cache: CacheInfo | None = None, limit: int = 50, before: Any = None) -> EntryPage:
         found = self._answer("newest", cache)
         if cache is not None:
             found = tuple(entry for entry in found if entry.cache == cache.name)
-        return EntryPage(entries=found[:limit], total=len(found), next=None, partial=False, note="")
+        return EntryPage(found[:limit], total=len(found))
 
     async def by_vector(
-        self, vector: bytes, caches: Sequence[CacheInfo], k: int = 20
-    ) -> tuple[CacheEntry, ...]:
-        return self._answer("vector", vector)[:k]
+        self, vector: bytes, caches: Sequence[CacheInfo] | None = None, k: int = 20
+    ) -> EntryPage:
+        return EntryPage(self._answer("vector", vector)[:k])
 
     async def by_text(
-        self, query: str, caches: Sequence[CacheInfo], limit: int = 50
-    ) -> tuple[CacheEntry, ...]:
-        return tuple(e for e in self._answer("text", query) if query.lower() in (e.prompt or "").lower())
+        self, query: str, caches: Sequence[CacheInfo] | None = None, limit: int = 50, before: Any = None
+    ) -> EntryPage:
+        found = self._answer("text", query)
+        return EntryPage(tuple(e for e in found if query.lower() in (e.prompt or "").lower()))
 
-    async def by_key(self, pattern: str, limit: int = 50) -> tuple[CacheEntry, ...]:
-        return tuple(e for e in self._answer("key", pattern) if pattern in e.key)
+    async def by_key(self, query: str, limit: int = 50, before: Any = None) -> EntryPage:
+        return EntryPage(tuple(e for e in self._answer("key", query) if query in e.key))
 
-    async def entry(self, key: str) -> CacheEntry:
-        return next(e for e in self._answer("entry", key) if e.key == key)
+    async def entry(self, key: str) -> CacheEntry | None:
+        return next((e for e in self._answer("entry", key) if e.key == key), None)
 
     async def neighbors(self, entry: CacheEntry, k: int = 5) -> tuple[Neighbor, ...]:
         return tuple(
@@ -284,9 +285,10 @@ class FakeEmbedder:
         self.status = status
         self.asked: list[str] = []
 
-    async def aembed(self, texts: Sequence[str]) -> list[Any]:
-        from costconsole.embedding.embedder import Embedding
+    def start(self) -> None:
+        self.status = "ready"
 
+    async def aembed(self, texts: Sequence[str]) -> list[Embedding]:
         self.asked.extend(texts)
         return [Embedding(b"\0" * 1536, len(text.split()), False) for text in texts]
 

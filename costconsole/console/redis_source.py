@@ -1,0 +1,164 @@
+"""The real source: one asynchronous connection to Redis, the ledger's reader, the caches, the embedder.
+
+Nothing of it is imported before the first paint: that of redis-py alone takes as long as the paint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from costconsole.console.source import EntrySearch, Link, QueryEmbedder
+from costconsole.domain.errors import Problem
+from costconsole.redis_store.explain import explain
+from costconsole.redis_store.keys import Keys
+from costconsole.redis_store.target import RedisTarget, parse_target
+from costconsole.settings import Settings
+
+if TYPE_CHECKING:
+    from costconsole.domain.entry import CacheInfo
+    from costconsole.domain.figures import LedgerView
+    from costconsole.domain.window import Window
+    from costconsole.embedding.embedder import Embedder
+    from costconsole.ledger.reader import LedgerReader
+
+_RECENT = 50
+
+
+class RedisSource:
+    """A `Source` on Redis. The ledger may live on a server of its own (`ledger_url`)."""
+
+    def __init__(self, settings: Settings, target: RedisTarget) -> None:
+        self._settings = settings
+        self._target = target
+        self._ledger_target = (
+            parse_target(settings.ledger_url, origin=settings.origins.get("ledger_url", ""))
+            if settings.ledger_url
+            else target
+        )
+        self._keys = Keys(settings.namespace)
+        self._client: Any = None
+        self._ledger_client: Any = None
+        self._reader: LedgerReader | None = None
+        self._caches: tuple[CacheInfo, ...] | None = None
+        self._finding = asyncio.Lock()
+        self._search: Any = None
+        self._embedder: Embedder | None = None
+        self._link = Link(
+            label=target.label,
+            namespace=settings.namespace,
+            writable=False,
+            why_read_only="not connected yet",
+        )
+
+    @property
+    def link(self) -> Link:
+        return self._link
+
+    async def open(self) -> None:
+        """Connect and probe. Raises a Problem; may be called again."""
+        await asyncio.to_thread(_import_redis)
+        from costconsole.ledger.reader import LedgerReader
+        from costconsole.redis_store.connect import connect_async
+        from costconsole.redis_store.probe import probe
+
+        if self._client is None:
+            self._client = connect_async(self._target, read_only=self._settings.read_only)
+            self._ledger_client = self._client
+            if self._ledger_target is not self._target:
+                # The console only ever reads the ledger.
+                self._ledger_client = connect_async(self._ledger_target, read_only=True)
+        server = await self._asked(probe(self._client, namespace=self._settings.namespace))
+        why = "--read-only" if self._settings.read_only else server.why_read_only
+        self._link = replace(
+            self._link, writable=not why and server.can_write, why_read_only=why, server=server
+        )
+        self._caches = None
+        self._reader = LedgerReader(self._ledger_client, self._keys, tz=self._settings.tz)
+
+    async def close(self) -> None:
+        if self._embedder is not None:
+            self._embedder.close()
+        for client in {id(c): c for c in (self._client, self._ledger_client) if c is not None}.values():
+            await client.aclose()
+
+    async def view(self, window: Window) -> LedgerView:
+        """One round trip; afterwards the embedder is told to load, which is not on the way to the figures."""
+        assert self._reader is not None, "open() comes first"
+        view: LedgerView = await self._asked(self._reader.view(window, recent=_RECENT), self._ledger_target)
+        if self._embedder is None:
+            self.embedder.start()
+        return view
+
+    async def caches(self, refresh: bool = False) -> tuple[CacheInfo, ...]:
+        """Every cache; looked for once, and again when asked to, for FT.INFO blocks a server with HNSW."""
+        async with self._finding:
+            if self._caches is None or refresh:
+                from costconsole.cache.catalog import find_caches
+
+                if self._client is None:
+                    raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
+                self._caches = await self._asked(find_caches(self._client, self._link.server, self._keys))
+                self._search = None
+            return self._caches
+
+    @property
+    def search(self) -> EntrySearch:
+        """Searches the caches that `caches` found."""
+        if self._search is None:
+            from costconsole.cache.search import EntrySearch as Search
+
+            if self._client is None:
+                raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
+            hits = self._ledger_client if self._ledger_client is not self._client else None
+            self._search = _Explained(
+                Search(self._client, self._caches or (), self._keys, hits_client=hits), self._asked
+            )
+        search: EntrySearch = self._search
+        return search
+
+    @property
+    def embedder(self) -> QueryEmbedder:
+        if self._embedder is None:
+            from costconsole.embedding.factory import make_embedder
+
+            self._embedder = make_embedder(
+                self._settings.embedding_model,
+                base_url=self._settings.embedding_url,
+                api_key=os.environ.get(self._settings.embedding_key_env),
+                remember=256,
+            )
+        return self._embedder
+
+    async def _asked(self, question: Awaitable[Any], target: RedisTarget | None = None) -> Any:
+        """The answer; whatever the client raises becomes a Problem."""
+        from costconsole.redis_store.connect import redis_errors
+
+        try:
+            return await question
+        except redis_errors() as error:
+            raise explain(error, target or self._target) from None
+
+
+class _Explained:
+    """Another object's coroutine methods, with errors as Problems."""
+
+    def __init__(self, inner: object, asked: Callable[[Awaitable[Any]], Awaitable[Any]]) -> None:
+        self._inner = inner
+        self._asked = asked
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        async def call(*args: Any, **options: Any) -> Any:
+            return await self._asked(method(*args, **options))
+
+        return call
+
+
+def _import_redis() -> None:
+    """In a thread: the event loop stays free for keys meanwhile."""
+    import redis.asyncio  # noqa: F401
