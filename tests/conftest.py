@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
-if (Path(__file__).parent / "plugins_embedding.py").exists():
-    pytest_plugins = ["tests.plugins_embedding"]
+pytest_plugins = ["tests.plugins_embedding"]
 
 # Only this much of the developer's surroundings reaches a test: the model's cache, for exporting a model
 # again in each session would take longer than the tests.

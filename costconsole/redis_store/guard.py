@@ -74,6 +74,8 @@ def words(args: Sequence[Any]) -> list[str]:
 
 def reads_only(args: Sequence[Any]) -> bool:
     """Whether the command with these arguments is known to change nothing."""
+    if args and type(args[0]) is str and args[0] in _READS:
+        return True
     command = words(args)
     if not command:
         return False
