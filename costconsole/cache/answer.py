@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from costconsole.domain.call import Usage
-from costconsole.redis_store.replies import text
 
 _NO_USAGE = Usage()
 _USAGE_FIELDS = tuple(f.name for f in fields(Usage))
@@ -57,17 +57,24 @@ def encode_metadata(answer: Answer) -> str:
 
 def decode_answer(response: bytes, metadata: bytes | None, raw: bytes | None) -> Answer:
     """An answer from its stored fields. Metadata that is missing or malformed counts as none."""
+    usage, model, provider, finish_reason = _read_metadata(metadata)
+    return Answer(
+        response.decode("utf-8", "backslashreplace"), model, provider, usage, raw or None, finish_reason
+    )
+
+
+@lru_cache(maxsize=4096)
+def _read_metadata(metadata: bytes | None) -> tuple[Usage, str, str, str]:
+    """Usage, model, provider, finish reason. Remembered, for entries that are hit are hit often."""
     try:
         known = json.loads(metadata) if metadata else {}
     except ValueError:
         known = {}
     if not isinstance(known, dict):
         known = {}
-    return Answer(
-        text=text(response),
-        model=str(known.get("model", "")),
-        provider=str(known.get("provider", "")),
-        usage=decode_usage(known.get("usage")),
-        raw=raw or None,
-        finish_reason=str(known.get("finish_reason", "")),
+    return (
+        decode_usage(known.get("usage")),
+        str(known.get("model", "")),
+        str(known.get("provider", "")),
+        str(known.get("finish_reason", "")),
     )

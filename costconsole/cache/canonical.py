@@ -19,6 +19,7 @@ _FORMAT = 1
 _SLOT = "{prompt}"
 _WORDS = "\x00words\x00"
 _SCOPE_HEX = 32
+_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def canonical_request(request: Request, *, fold_whitespace: bool = True) -> bytes:
@@ -117,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 
 def _canonical_json(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _JSON.encode(value).encode()
 
 
 def _own_words(request: Request) -> str | None:

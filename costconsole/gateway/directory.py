@@ -16,6 +16,7 @@ _FAMILIES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"claude-"), "anthropic"),
 )
 _BUILT_IN: tuple[Wire, ...] = ("openai", "anthropic")
+_REMEMBERED = 1_000
 COMPATIBLE = "openai-compatible"
 """The name of the provider at a base URL that serves models of no known family."""
 
@@ -41,6 +42,7 @@ class Directory:
             url = os.environ.get(f"{wire.upper()}_BASE_URL", "").strip() or None
             self._providers.setdefault(wire, Provider(wire, wire, base_url=url))
         self._default = default
+        self._found: dict[tuple[str, str], tuple[Provider, str]] = {}
         if base_url or api_key:
             name = default or family(model) or COMPATIBLE
             given = self._given.get(name)
@@ -58,6 +60,15 @@ class Directory:
 
     def find(self, model: str, provider: str = "") -> tuple[Provider, str]:
         """The provider and the model's name there; `groq/llama3-8b` names both. Raises UsageProblem."""
+        key = (model, provider)
+        known = self._found.get(key)
+        if known is None:
+            known = self._search(model, provider)
+            if len(self._found) < _REMEMBERED:
+                self._found[key] = known
+        return known
+
+    def _search(self, model: str, provider: str) -> tuple[Provider, str]:
         if provider:
             found = self._providers.get(provider)
             if found is None:

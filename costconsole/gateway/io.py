@@ -23,7 +23,7 @@ from costconsole.gateway.single_flight import SingleFlight
 from costconsole.gateway.wire import Reply, WireMessage
 
 CONNECTIONS = 64
-"""Commands in flight at once; the client's pool refuses the hundredth connection with an error."""
+"""Commands of one loop in flight at once; more wait, for the pool of the client would refuse them."""
 
 Work = Callable[[], Coroutine[Any, Any, Found]]
 
@@ -57,13 +57,12 @@ class BlockingIo:
         self._make = client
         self._client: Any = None
         self._lock = threading.Lock()
-        self._room = threading.BoundedSemaphore(CONNECTIONS)
 
     def client(self) -> Any:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = self._make()
+                    self._client = _roomy(self._make())
         return self._client
 
     def close(self) -> None:
@@ -73,26 +72,21 @@ class BlockingIo:
             client.close()
 
     async def exact_get(self, cache: ExactCache, digest: str) -> Answer | None:
-        with self._room:
-            return cache.get(self.client(), digest)
+        return cache.get(self.client(), digest)
 
     async def exact_put(self, cache: ExactCache, digest: str, answer: Answer, **about: Any) -> str:
-        with self._room:
-            return cache.put(self.client(), digest, answer, **about)
+        return cache.put(self.client(), digest, answer, **about)
 
     async def ensure_index(self, cache: SemanticCache) -> None:
-        with self._room:
-            cache.ensure_index(self.client())
+        cache.ensure_index(self.client())
 
     async def lookup(self, cache: SemanticCache, vector: bytes, scope: str) -> tuple[Match, ...]:
-        with self._room:
-            return cache.lookup(self.client(), vector, scope)
+        return cache.lookup(self.client(), vector, scope)
 
     async def semantic_put(
         self, cache: SemanticCache, prompt: str, vector: bytes, scope: str, answer: Answer, **about: Any
     ) -> str:
-        with self._room:
-            return cache.store(self.client(), prompt, vector, scope, answer, **about)
+        return cache.store(self.client(), prompt, vector, scope, answer, **about)
 
     async def embed(self, embedder: Embedder, text: str) -> Embedding:
         return embedder.embed([text])[0]
@@ -159,6 +153,14 @@ class LoopIo:
 
     async def fly(self, flights: SingleFlight[Found], key: str, work: Work) -> tuple[Found, bool]:
         return await flights.arun(key, work)
+
+
+def _roomy(client: Any) -> Any:
+    """Threads are few enough for a connection each: the pool's limit of 100 would be an error to them."""
+    pool = getattr(client, "connection_pool", None)
+    if pool is not None:
+        pool.max_connections = 100_000
+    return client
 
 
 def run_blocking(work: Awaitable[Any]) -> Any:

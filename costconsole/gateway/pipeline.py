@@ -23,7 +23,7 @@ from costconsole.gateway.errors import Attempt
 from costconsole.gateway.guarded import GuardedCaches, Near
 from costconsole.gateway.io import BlockingIo, Io, LoopIo, run_blocking
 from costconsole.gateway.per_loop import PerLoop
-from costconsole.gateway.plan import Plan, Prompt, caches_for, check_params, messages_of
+from costconsole.gateway.plan import Plan, Prompt, check_params, digest_for, messages_of
 from costconsole.gateway.provider import Provider
 from costconsole.gateway.single_flight import SingleFlight
 from costconsole.gateway.wire import Reply
@@ -235,7 +235,7 @@ class Gateway:
             tenant=self._tenant if tenant is None else tenant,
             template=template,
         )
-        exact, semantic, digest = caches_for(request, policy, cache)
+        cached, digest = digest_for(request, policy, cache)
         return Plan(
             request=request,
             provider=asked,
@@ -245,8 +245,7 @@ class Gateway:
             tag=self._tag if tag is None else tag,
             policy=policy,
             ttl_s=policy.ttl_s if policy.ttl_s is not None else self._ttl_s,
-            exact=exact,
-            semantic=semantic,
+            cached=cached,
             digest=digest,
             input_minimized=removed,
             ts_ms=ts_ms,

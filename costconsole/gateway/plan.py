@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from costconsole.cache.cacheable import cacheable
+from costconsole.cache.cacheable import cacheable, why_uncacheable
 from costconsole.cache.canonical import digest, prompt_text, scope_of
 from costconsole.cache.request import Message, Request
 from costconsole.domain.call import Usage
@@ -22,7 +22,7 @@ _NOT_PARAMS = frozenset({"messages", "model"})
 
 @dataclass(slots=True)
 class Plan:
-    """One call on its way. `exact` and `semantic` say which caches may be asked and filled.
+    """One call on its way. `cached` says that caches may be asked and filled, by policy and request.
 
     `prompt` is the user's own words. `input_minimized` tokens were taken from the request before. What
     becomes known on the way is added while the call goes on.
@@ -36,8 +36,7 @@ class Plan:
     tag: str
     policy: Policy
     ttl_s: float | None
-    exact: bool
-    semantic: bool
+    cached: bool
     digest: str
     input_minimized: int
     ts_ms: int
@@ -55,6 +54,20 @@ class Plan:
     cancelled after its answer."""
     _prompt: str | None = field(default=None)
     _scope: str | None = field(default=None)
+    _semantic: bool | None = field(default=None)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the exact cache is used."""
+        return self.cached and self.policy.exact
+
+    @property
+    def semantic(self) -> bool:
+        """Whether the semantic cache is used; found out only after an exact miss."""
+        if self._semantic is None:
+            wanted = self.cached and self.policy.semantic
+            self._semantic = wanted and cacheable(self.request).semantic
+        return self._semantic
 
     @property
     def threshold(self) -> float:
@@ -109,10 +122,11 @@ def check_params(params: Mapping[str, Any]) -> None:
         raise UsageProblem(f"{min(wrong)!r} is no parameter of the request: pass it to complete() by name")
 
 
-def caches_for(request: Request, policy: Policy, wanted: bool) -> tuple[bool, bool, str]:
-    """Whether the exact and the semantic cache may be used, and the digest ("" when neither)."""
-    if not wanted or not (policy.exact or policy.semantic):
-        return False, False, ""
-    can = cacheable(request)
-    exact, semantic = can.exact and policy.exact, can.semantic and policy.semantic
-    return exact, semantic, digest(request) if exact else ""
+def digest_for(request: Request, policy: Policy, wanted: bool) -> tuple[bool, str]:
+    """Whether the caches may be used at all, and the request's digest where the exact one may."""
+    if not wanted or not (policy.exact or policy.semantic) or why_uncacheable(request):
+        return False, ""
+    try:
+        return True, digest(request)
+    except (TypeError, ValueError):
+        return False, ""  # Values that are not JSON: the provider's side says so better.

@@ -12,7 +12,7 @@ import copy
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -25,11 +25,8 @@ class _Abandoned(Exception):
 @dataclass(eq=False, slots=True)
 class _Flight(Generic[T]):
     thread: int
-    done: Future[T] = field(default_factory=Future)
-
-    def __post_init__(self) -> None:
-        # A follower that is cancelled must not cancel the flight for the others.
-        self.done.set_running_or_notify_cancel()
+    done: Future[T] | None = None
+    """Made for the first follower: most flights have none."""
 
 
 class SingleFlight(Generic[T]):
@@ -41,8 +38,8 @@ class SingleFlight(Generic[T]):
 
     def run(self, key: str, work: Callable[[], T]) -> tuple[T, bool]:
         while True:
-            flight, leads = self._join(key)
-            if leads:
+            flight, done = self._join(key)
+            if done is None:
                 try:
                     result = work()
                 except BaseException as error:
@@ -54,7 +51,7 @@ class SingleFlight(Generic[T]):
                 # The leader is a task of this very thread's loop: waiting for it would be waiting for us.
                 return work(), True
             try:
-                return flight.done.result(), False
+                return done.result(), False
             except _Abandoned:
                 continue
             except Exception as error:
@@ -62,8 +59,8 @@ class SingleFlight(Generic[T]):
 
     async def arun(self, key: str, work: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
         while True:
-            flight, leads = self._join(key)
-            if leads:
+            flight, done = self._join(key)
+            if done is None:
                 try:
                     result = await work()
                 except BaseException as error:
@@ -72,7 +69,7 @@ class SingleFlight(Generic[T]):
                 self._land(key, flight, result)
                 return result, True
             try:
-                return await asyncio.wrap_future(flight.done), False
+                return await asyncio.wrap_future(done), False
             except _Abandoned:
                 continue
             except Exception as error:
@@ -82,24 +79,31 @@ class SingleFlight(Generic[T]):
     def in_flight(self) -> int:
         return len(self._flights)
 
-    def _join(self, key: str) -> tuple[_Flight[T], bool]:
+    def _join(self, key: str) -> tuple[_Flight[T], Future[T] | None]:
+        """The flight, and what to wait for; None for the one who leads it."""
         with self._lock:
             flight = self._flights.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._flights[key] = _Flight(threading.get_ident())
-            return flight, True
+            if flight is None:
+                flight = self._flights[key] = _Flight(threading.get_ident())
+                return flight, None
+            if flight.done is None:
+                flight.done = Future()
+                # A follower that is cancelled must not cancel the flight for the others.
+                flight.done.set_running_or_notify_cancel()
+            return flight, flight.done
 
     def _land(self, key: str, flight: _Flight[T], result: T) -> None:
         with self._lock:
             del self._flights[key]
-        flight.done.set_result(result)
+        if flight.done is not None:
+            flight.done.set_result(result)
 
     def _fail(self, key: str, flight: _Flight[T], error: BaseException) -> None:
         with self._lock:
             del self._flights[key]
-        # Only an error of the work itself is an answer for others; being stopped concerns the leader alone.
-        flight.done.set_exception(error if isinstance(error, Exception) else _Abandoned())
+        if flight.done is not None:
+            # Only an error of the work itself is an answer for others; being stopped concerns the leader.
+            flight.done.set_exception(error if isinstance(error, Exception) else _Abandoned())
 
 
 def _own_copy(error: Exception) -> Exception:
