@@ -154,7 +154,7 @@ class Ledger:
             return done and self._result
 
     def close(self, timeout_s: float = 5.0) -> bool:
-        """Flush and stop. What can't be brought to Redis in time is in the spool. Whether all of it arrived."""
+        """Flush and stop; what can't be brought to Redis in time is in the spool. Whether all arrived."""
         with self._changed:
             self._closed = True
             self._deadline = time.monotonic() + timeout_s
