@@ -15,7 +15,7 @@ from typing import Any
 
 from costconsole.domain.errors import Problem, TimeoutProblem
 from costconsole.embedding.embedder import DEFAULT_MODEL, Embedding
-from costconsole.embedding.models import model_name
+from costconsole.embedding.models import given_folder, model_name
 from costconsole.embedding.process import Answer, Gone, WorkerProcess
 
 # A worker that ends within this time has died quickly; three such in a row, and no other is started
@@ -40,7 +40,8 @@ class LocalEmbedder:
 
     def __init__(self, model: str = DEFAULT_MODEL, *, remember: int = 0, timeout_s: float = 120.0) -> None:
         self.name = model_name(model)
-        self._model = model
+        # A folder is remembered in full: the worker may start after a change of directory.
+        self._model = str(given_folder(model) or model)
         self._remember = remember
         self._timeout_s = timeout_s
         self._dims: int | None = None

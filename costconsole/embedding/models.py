@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
-from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from costconsole.domain.errors import Problem, UsageProblem
 
@@ -21,7 +18,12 @@ def given_folder(model: str) -> Path | None:
 
     Raises UsageProblem for something that can only be a path, but is no folder with a model.
     """
-    path = Path(model).expanduser()
+    if not model.strip():
+        raise UsageProblem("The embedding model has no name: set model = ... in the config.")
+    try:
+        path = Path(model).expanduser()
+    except RuntimeError:
+        raise UsageProblem(f"The embedding model {model} is in the home of an unknown user.") from None
     is_path = model.startswith(("/", "./", "../", "~")) or model in {".", ".."}
     if (path / "config.json").is_file() or (path / "modules.json").is_file():
         return path.resolve()
@@ -44,6 +46,8 @@ def packaged_folder(model: str) -> Path | None:
     package = _PACKAGED.get(model.removeprefix(f"{_ORGANISATION}/"))
     if package is None:
         return None
+    from importlib.util import find_spec
+
     spec = find_spec(package[0])
     for root in (spec.submodule_search_locations or ()) if spec else ():
         folder = Path(root) / package[1]
@@ -110,6 +114,9 @@ def _hub_answers() -> bool:
         return False
     if any(os.environ.get(name) for name in _PROXIES):
         return True
+    import socket
+    from urllib.parse import urlsplit
+
     address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
     port = address.port or (80 if address.scheme == "http" else 443)
     try:

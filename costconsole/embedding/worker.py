@@ -10,7 +10,6 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import threading
 
@@ -115,6 +114,8 @@ class Worker:
 
     def _prepare(self) -> Export | None:
         """Export in a process of its own, so that torch's memory isn't kept; None if it can't be stored."""
+        import subprocess
+
         command = [
             sys.executable,
             "-P",

@@ -102,6 +102,15 @@ def test_an_export_is_made_once_and_found_again(cache: Path, model: Path) -> Non
     assert [path.name for path in (cache / "models").glob(".unfinished*")] == []
 
 
+def test_cls_pooling_is_exported_too(cache: Path, model: Path) -> None:
+    mean = prepare(str(model))
+    (config,) = model.glob("*Pooling/config.json")
+    config.write_text(json.dumps({**json.loads(config.read_text()), "pooling_mode": "cls"}))
+    cls = prepare(str(model))
+    assert cls.usable
+    assert cls.folder != mean.folder
+
+
 def flip_a_byte(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF

@@ -147,6 +147,12 @@ def test_a_path_without_a_model_is_named(tmp_path: Path) -> None:
         LocalEmbedder(str(tmp_path / "nothing-here"))
 
 
+@pytest.mark.parametrize("model", ["", " ", "~nobody-of-this-name/model"])
+def test_a_name_that_is_none_is_refused(model: str) -> None:
+    with pytest.raises(UsageProblem, match="embedding model"):
+        LocalEmbedder(model)
+
+
 def test_a_model_that_is_nowhere_gets_one_sentence_with_the_next_step() -> None:
     local = LocalEmbedder("nobody/has-this-model")
     try:
