@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
+from costconsole.console.compositor import SparingCompositor
 from costconsole.console.footer import Hint, footer_line, message_line
 from costconsole.console.header import Status, banner_line, header_line
 from costconsole.console.keymap import key_name
@@ -45,6 +46,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
 
     def __init__(self, entries: Sequence[PageEntry]) -> None:
         super().__init__(id="main")
+        self._compositor = SparingCompositor()
         self._entries = tuple(entries)
         self._pages: dict[str, Page] = {}
         self._focus_of: dict[str, Widget | None] = {}

@@ -75,7 +75,9 @@ def make_call(random_: random.Random, at_ms: int, number: int) -> Call:
         output_saved=tokens_out if hit else 0,
         latency_ms=random_.lognormvariate(1.8, 0.4) if hit else random_.lognormvariate(6.4, 0.5),
         error="timeout" if failed else "",
-        similarity=None if outcome is Outcome.EXACT else random_.uniform(0.6, 0.94) + (0.05 if hit else 0),
+        similarity=None
+        if outcome is Outcome.EXACT
+        else random_.uniform(*((0.93, 0.995) if hit else (0.52, 0.929))),
         threshold=0.93,
         neighbor="costconsole:{support}:semantic:4711" if outcome is Outcome.SEMANTIC else "",
         spend_nano=spend,
@@ -197,6 +199,6 @@ class MovingSource(FakeSource):
             ),
             by=slices,
             recent=tuple(reversed(self._recent))[:50],
-            calls_per_s=round(self.rate * 2 + self._random.uniform(-1, 1)) / 2,
+            calls_per_s=sum(call.ts_ms > self._now_ms - 5000 for call in self._recent) / 5,
             policy=Policy(version=3, threshold=0.93),
         )

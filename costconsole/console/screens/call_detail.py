@@ -125,7 +125,6 @@ def _pricing(call: Call) -> str:
         CostStatus.ESTIMATED: "≈ estimated",
     }.get(call.cost_status, "at list prices")
     if call.price_input or call.price_output:
-        words += (
-            f": {dollars(call.price_input, 4)} in, {dollars(call.price_output, 4)} out per million tokens"
-        )
+        price_in, price_out = (dollars(p, decimals_for(p)) for p in (call.price_input, call.price_output))
+        words += f": {price_in} in, {price_out} out per million tokens"
     return f"{words}, {visible(call.price_version)}" if call.price_version else words

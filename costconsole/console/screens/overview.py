@@ -45,7 +45,7 @@ _CHARTS = ("outcomes", "spend", "waterfall")
 Mode = Literal["figures", "tail", "call", "empty"]
 
 
-class Overview(Page):
+class OverviewPage(Page):
     """Tiles, charts and tables of one window.
 
     Classes say what fits: `-narrow` (below 110 columns: one chart, no tail), `-wide`, `-tall`, `-stack`
@@ -64,18 +64,9 @@ class Overview(Page):
             "c", "next_chart", "chart", id="overview.chart", tooltip="the other chart, where only one fits"
         ),
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"muted", "strong", "accent", "second", "good", "warn", "bad"}
     DEFAULT_CSS = """
-    Overview {
+    OverviewPage {
         layout: vertical;
-        & > .muted { color: $text-muted; }
-        & > .strong { color: $foreground; text-style: bold; }
-        & > .accent { color: $accent; }
-        & > .second { color: $secondary; }
-        & > .good { color: $text-success; }
-        & > .warn { color: $text-warning; text-style: bold; }
-        & > .bad { color: $text-error; text-style: bold; }
-
         #tiles { height: 4; }
         #charts { height: 10; }
         #tables { height: 1fr; }
@@ -135,6 +126,7 @@ class Overview(Page):
         self._dimension = "model"
         self._drill: tuple[str, str] | None = None
         self._tail_held = False
+        self._by_height = 0
         self._call: Call | None = None
         self._neighbor: CacheEntry | None = None
         self._caches: tuple[CacheInfo, ...] | None = None
@@ -159,7 +151,7 @@ class Overview(Page):
                 classes="panel",
                 empty="No call in this window.",
             )
-            yield LiveTable(TAIL_COLUMNS, id="tail", classes="panel", empty="No call yet.")
+            yield LiveTable(TAIL_COLUMNS, tail=True, id="tail", classes="panel", empty="No call yet.")
         yield Painted(id="empty")
         with VerticalScroll(id="call", classes="panel"):
             yield Painted(id="call-lines")
@@ -265,7 +257,17 @@ class Overview(Page):
     def _draw_by(self, view: LedgerView) -> None:
         table = self.query_one("#by", LiveTable)
         self._title(table, table_title(self._dimension, view.window.label))
-        table.update_rows(slice_rows(view.by.get(self._dimension, ()), self.console_app.settings.charset))
+        rows = slice_rows(view.by.get(self._dimension, ()), self.console_app.settings.charset)
+        if self._stacked:
+            # As many rows as it has, and half of the room at most; the calls get the rest.
+            room = self.query_one("#tables").size.height
+            height = max(6, min(len(rows) + 3, room // 2))
+        else:
+            height = 0
+        if height != self._by_height:
+            self._by_height = height
+            table.styles.height = height or "1fr"
+        table.update_rows(rows)
 
     def _draw_tail(self, view: LedgerView) -> None:
         table = self.query_one("#tail", LiveTable)
@@ -278,12 +280,14 @@ class Overview(Page):
         calls = view.recent
         if self._drill is not None:
             calls = tuple(call for call in calls if of_slice(call, *self._drill))
-        tz = self._tz
-        self._rows = {call.id: self._rows.get(call.id) or tail_row(call, tz) for call in calls}
-        at_top = table.cursor_key == self._newest(table)
+        known = self._rows
+        self._rows = {call.id: known.get(call.id) or tail_row(call, self._tz) for call in calls}
         table.update_rows(list(self._rows.values()))
-        if at_top and calls:
-            table.move_to(calls[0].id)
+
+    @property
+    def _stacked(self) -> bool:
+        """Whether the two tables stand one above the other."""
+        return self.has_class("-stack") or not (self.has_class("-narrow") or self.has_class("-wide"))
 
     def _newest(self, table: LiveTable) -> str | None:
         return next(iter(self._rows), None) if table.row_count else None

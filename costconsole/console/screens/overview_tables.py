@@ -68,7 +68,7 @@ def _slice_row(value: str, f: Figures, decimals: int, largest: int, charset: Cha
     return Row(
         value,
         (
-            safe(value) if value else safe("(none)", ".muted"),
+            safe(value) if value else safe("(none)", "muted"),
             count(f.calls),
             percent(f.hit_rate),
             compact(f.input),
@@ -77,7 +77,7 @@ def _slice_row(value: str, f: Figures, decimals: int, largest: int, charset: Cha
             dollars(saved, decimals) if known else "–",
             _bar(f.spend_nano, saved, largest, charset),
             milliseconds(p95),
-            safe(percent(errors), ".bad") if errors and errors >= 0.02 else percent(errors),
+            safe(percent(errors), "bad") if errors and errors >= 0.02 else percent(errors),
         ),
         (
             value,
@@ -98,7 +98,7 @@ def _bar(spend: int, saved: int, largest: int, charset: Charset) -> Content:
     if largest <= 0:
         return safe("")
     full, light = parts(spend / largest, max(0, saved) / largest, _BAR, charset)
-    return join(safe(full, ".strong"), safe(light, ".good"))
+    return join(safe(full, "strong"), safe(light, "good"))
 
 
 TAIL_COLUMNS = (
@@ -116,10 +116,10 @@ TAIL_COLUMNS = (
 )
 
 _OUTCOME_STYLES = {
-    Outcome.EXACT: ".accent",
-    Outcome.SEMANTIC: ".second",
+    Outcome.EXACT: "accent",
+    Outcome.SEMANTIC: "second",
     Outcome.MISS: "",
-    Outcome.BYPASS: ".muted",
+    Outcome.BYPASS: "muted",
 }
 
 
@@ -128,9 +128,9 @@ def tail_row(call: Call, tz: tzinfo | None) -> Row:
     hit = call.outcome.is_hit
     words = safe(first_words(call.preview, 300))
     if call.error:
-        outcome = safe("✗ error", ".bad")
+        outcome = safe("✗ error", "bad")
         prompt = join(
-            safe(first_words(call.error, 60), ".bad"), safe(" · ") if call.preview else safe(""), words
+            safe(first_words(call.error, 60), "bad"), safe(" · ") if call.preview else safe(""), words
         )
     else:
         outcome, prompt = safe(call.outcome.value, _OUTCOME_STYLES[call.outcome]), words

@@ -1,0 +1,103 @@
+"""A sparing update must leave the same screen as Textual's own."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import pyte
+import pytest
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate
+from textual.strip import Strip
+
+from costconsole.console.compositor import SparingUpdate
+
+WIDTH, HEIGHT = 40, 8
+CUTS = (0, 13, 14, 27, WIDTH)
+STYLES = (
+    None,
+    Style.parse("color(74) on color(233)"),
+    Style.parse("bold color(251) on color(233)"),
+    Style.parse("color(251) on color(233)"),
+    Style.parse("reverse color(251) on color(234)"),
+    Style.parse("#ff5f5f on #262626"),
+    Style.parse("dim default on default"),
+    Style.parse("red"),
+    Style.parse("bold underline"),
+)
+
+
+def strip(rng: random.Random, width: int) -> Strip:
+    segments = []
+    while width:
+        part = min(width, rng.randint(1, 6))
+        text = "".join(rng.choice("ab01 ·│█") for _ in range(part))
+        if part >= 2 and rng.random() < 0.2:
+            text = "漢" + text[2:]
+        segments.append(Segment(text, rng.choice(STYLES)))
+        width -= part
+    return Strip(segments)
+
+
+def chops(rng: random.Random) -> list[dict[int, Strip | None]]:
+    return [{x: strip(rng, end - x) for x, end in zip(CUTS, CUTS[1:], strict=False)} for _ in range(HEIGHT)]
+
+
+def cells(screen: pyte.Screen) -> list[list[tuple[object, ...]]]:
+    return [
+        [
+            (c.data, c.fg, c.bg, c.bold, c.reverse, c.underscore)
+            for c in (screen.buffer[y][x] for x in range(WIDTH))
+        ]
+        for y in range(HEIGHT)
+    ]
+
+
+@pytest.mark.parametrize("color_system", ["standard", "256", "truecolor"])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_same_cells_in_fewer_bytes(seed: int, color_system: str) -> None:
+    rng = random.Random(seed)
+    ends = [list(CUTS[1:])] * HEIGHT
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=color_system)  # type: ignore[arg-type]
+    screens = [pyte.Screen(WIDTH, HEIGHT) for _ in range(2)]
+    streams = [pyte.Stream(screen) for screen in screens]
+    full = [(y, 0, WIDTH) for y in range(HEIGHT)]
+    sent = [0, 0]
+    lines = chops(rng)
+    for round_ in range(12):
+        spans = full
+        if round_:
+            # Some widgets change; a span covers each of them, from wherever in it.
+            spans = []
+            for y in sorted(rng.sample(range(HEIGHT), 3)):
+                x = rng.choice(CUTS[:-1])
+                end = CUTS[CUTS.index(x) + 1]
+                lines[y][x] = strip(rng, end - x)
+                spans.append((y, x, end))
+        for n, update in enumerate((ChopsUpdate(lines, spans, ends), SparingUpdate(lines, spans, ends))):
+            text = update.render_segments(console)
+            sent[n] += len(text)
+            streams[n].feed(text)
+        assert cells(screens[0]) == cells(screens[1])
+    assert sent[1] < sent[0]
+
+
+def test_a_span_is_cut_on_both_sides() -> None:
+    style = STYLES[1]
+    line: list[dict[int, Strip | None]] = [{0: Strip([Segment("0123456789", style)])}]
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="256")
+    text = SparingUpdate(line, [(0, 4, 6)], [[10]]).render_segments(console)
+    assert text == "\x1b[1;5H\x1b[38;5;74;48;5;233m45\x1b[0m"
+
+
+def test_neighbouring_parts_need_no_second_move_and_no_second_colour() -> None:
+    base, bold = STYLES[3], STYLES[2]
+    line: list[dict[int, Strip | None]] = [
+        {0: Strip([Segment("ab", base)]), 2: Strip([Segment("cd", bold), Segment("ef", base)])}
+    ]
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="256")
+    text = SparingUpdate(line, [(0, 0, 6)], [[2, 6]]).render_segments(console)
+    assert text == "\x1b[1;1H\x1b[38;5;251;48;5;233mab\x1b[1mcd\x1b[0;38;5;251;48;5;233mef\x1b[0m"
