@@ -95,6 +95,11 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self.theme = theme.name
         if keymap:
             self.set_keymap(keymap)
+        if self.no_color:
+            from costconsole.console.filters import NoColors
+
+            # Textual chose greys when it was made, before it knew the theme.
+            self._filters = [NoColors()]
         if settings.charset == "ascii":
             from costconsole.console.filters import AsciiFilter
 

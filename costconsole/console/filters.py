@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
@@ -42,7 +44,7 @@ def to_ascii(text: str) -> str:
 
 
 class AsciiFilter(LineFilter):
-    """Draws with ASCII alone, whatever a widget drew with; every stand-in is as wide as what it stands for."""
+    """Draws with ASCII alone, whatever a widget drew with; a stand-in is as wide as its original."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return list(_plain(segments))
@@ -52,3 +54,23 @@ def _plain(segments: Iterable[Segment]) -> Iterable[Segment]:
     for segment in segments:
         text = to_ascii(segment.text)
         yield segment if text is segment.text else Segment(text, segment.style, segment.control)
+
+
+class NoColors(LineFilter):
+    """Keeps weight and inversion and takes every colour away, for NO_COLOR."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(text, style and _colourless(style), control) for text, style, control in segments]
+
+
+@lru_cache(1024)
+def _colourless(style: Style) -> Style:
+    return Style(
+        bold=style.bold,
+        dim=style.dim,
+        italic=style.italic,
+        underline=style.underline,
+        reverse=style.reverse,
+        strike=style.strike,
+        meta=style.meta,
+    )

@@ -174,6 +174,8 @@ def _derived(colors: Mapping[str, str]) -> dict[str, str]:
         "input-cursor-foreground": colors["background"],
         "input-cursor-text-style": "reverse" if colors["background"] == "ansi_default" else "none",
         "input-selection-background": colors["cursor"],
+        "ansi-background": colors["background"],
+        "ansi-foreground": colors["foreground"],
     }
 
 

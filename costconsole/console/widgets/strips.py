@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style as RichStyle
@@ -58,29 +56,57 @@ def changed_spans(old: Strip, new: Strip) -> list[tuple[int, int]]:
     return spans
 
 
-def segments_of(widget: Widget, base: Style, content: Content) -> list[Segment]:
-    """Segments of a content over `base`; its inks are component classes of what holds the widget."""
-    return [
-        Segment(text, style.rich_style)
-        for text, style in content.render(base, end="", parse_style=_parser(widget))
-        if text
-    ]
+class Inks:
+    """The styles of one widget's contents, kept until its styles change (call `clear` then).
 
+    An ink (`.ink--muted`) is a component class of the widget or of what holds it, the nearest one. Textual's
+    own look-up of partial styles knows neither opaque backgrounds nor inversion.
+    """
 
-def _parser(widget: Widget) -> Callable[[str | Style], Style]:
-    def parse(style: str | Style) -> Style:
+    def __init__(self, widget: Widget) -> None:
+        self._widget = widget
+        self._known: dict[str, Style] = {}
+
+    def clear(self) -> None:
+        self._known.clear()
+
+    def component(self, name: str) -> Style:
+        """What a component class adds to the style under it; nothing where nobody has that class."""
+        style = self._known.get(name)
+        if style is None:
+            style = self._known[name] = self._look_up(name)
+        return style
+
+    def segments(self, base: Style, content: Content) -> list[Segment]:
+        """Segments of a content over `base`."""
+        return [
+            Segment(text, style.rich_style)
+            for text, style in content.render(base, end="", parse_style=self._parse)
+            if text
+        ]
+
+    def _parse(self, style: str | Style) -> Style:
         if isinstance(style, Style):
             return style
-        return _component(widget, style[1:]) if style.startswith(".") else Style.parse(style)
+        return self.component(style[1:]) if style.startswith(".") else Style.parse(style)
 
-    return parse
-
-
-def _component(widget: Widget, name: str) -> Style:
-    for node in widget.ancestors_with_self:
-        if isinstance(node, Widget):
+    def _look_up(self, name: str) -> Style:
+        for node in self._widget.ancestors_with_self:
+            if not isinstance(node, Widget):
+                continue
             try:
-                return node.get_visual_style(name, partial=True)
+                styles = node.get_component_styles(name)
             except KeyError:
                 continue
-    return Style.null()
+            text = styles.text_style
+            return Style(
+                styles.background if styles.has_rule("background") else None,
+                styles.color if styles.has_rule("color") else None,
+                bold=text.bold,
+                dim=text.dim,
+                italic=text.italic,
+                underline=text.underline,
+                reverse=text.reverse,
+                strike=text.strike,
+            )
+        return Style.null()

@@ -17,7 +17,7 @@ from textual.style import Style
 
 from costconsole.console.safe import safe
 from costconsole.console.widgets.columns import Column, LazyRows, Place, Row, Rows, arrange, sort_rows
-from costconsole.console.widgets.strips import changed_spans, segments_of
+from costconsole.console.widgets.strips import Inks, changed_spans
 
 __all__ = ["Column", "LazyRows", "LiveTable", "Row", "Rows"]
 
@@ -132,6 +132,7 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._empty = safe(empty)
         self._has_cursor = cursor
         self._tail = tail
+        self._inks = Inks(self)
         self._given: Rows = ()
         self._rows: Rows = ()
         self._index: dict[str, int] = {}
@@ -367,14 +368,15 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def notify_style_update(self) -> None:
         self._cache.clear()
+        self._inks.clear()
         super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
         return self._heading() if y < _HEAD else self._line(y - _HEAD)
 
     def _heading(self) -> Strip:
-        base = self.visual_style + self.get_visual_style("table--heading", partial=True)
-        marked = self.visual_style + self.get_visual_style("table--sorted", partial=True)
+        base = self.visual_style + self._inks.component("table--heading")
+        marked = self.visual_style + self._inks.component("table--sorted")
         cells: list[tuple[Place, Content, Style]] = []
         for place in self._places:
             title, style = place.column.title, base
@@ -402,17 +404,19 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         width = self.scrollable_content_region.width
         if row is None:
             if is_first and self._empty:
-                empty = base + self.get_visual_style("table--empty", partial=True)
-                return Strip(segments_of(self, empty, self._empty)).adjust_cell_length(width, base.rich_style)
+                empty = base + self._inks.component("table--empty")
+                return Strip(self._inks.segments(empty, self._empty)).adjust_cell_length(
+                    width, base.rich_style
+                )
             return Strip.blank(width, base.rich_style)
         if row.divider:
-            base += self.get_visual_style("table--divider", partial=True)
+            base += self._inks.component("table--divider")
             label = _content(row.cells[0])
             line = safe("─ ") + label + safe(" " + "─" * max(0, width - label.cell_length - 3))
-            return Strip(segments_of(self, base, line)).adjust_cell_length(width, base.rich_style)
+            return Strip(self._inks.segments(base, line)).adjust_cell_length(width, base.rich_style)
         if under_cursor:
             name = "table--cursor" if focused else "table--cursor-blurred"
-            base += self.get_visual_style(name, partial=True)
+            base += self._inks.component(name)
         cells = [(place, _content(row.cells[place.index]), base) for place in self._places]
         return self._joined(cells, base)
 
@@ -434,7 +438,7 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         space = " " * (place.width - content.cell_length)
         if space and place.column.align == "right":
             yield Segment(space, style.rich_style)
-        yield from segments_of(self, style, content)
+        yield from self._inks.segments(style, content)
         if space and place.column.align == "left":
             yield Segment(space, style.rich_style)
 
