@@ -13,7 +13,8 @@ _KEY = re.compile(
     r"|\bAIza[A-Za-z0-9_-]{30,}"
     r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
     r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*"
-    r"|(?i:(?<=password=)|(?<=password: )|(?<=passwd=)|(?<=secret=)|(?<=api_key=)|(?<=token=))[^\s,;&\"']{4,}",
+    r"|(?i:(?<=password=)|(?<=password: )|(?<=passwd=)|(?<=secret=)|(?<=api_key=)|(?<=token=))"
+    r"[^\s,;&\"']{4,}",
     re.DOTALL,
 )
 _CARD = re.compile(r"(?<![\d-])(?:\d[ -]?){12,18}\d(?![\d-])")

@@ -54,7 +54,7 @@ class LedgerReader:
                 core.take(bucket, reply)
             head = ()
             if not buckets:
-                buckets = core.missing(plan)
+                buckets = core.missing(plan.frame)
         for _ in core.steps(plan):
             await asyncio.sleep(0)
         return core.view(plan)

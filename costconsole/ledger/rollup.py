@@ -41,7 +41,10 @@ COUNTS: Final = (
 _SAVED: Final = tuple(f"saved_nano.{strategy}" for strategy in STRATEGIES)
 _HIT: Final = {index: f"lat_hit.{index}" for index in range(MIN_INDEX, MAX_INDEX + 1)}
 _MISS: Final = {index: f"lat_miss.{index}" for index in range(MIN_INDEX, MAX_INDEX + 1)}
+_HIT_INDEX: Final = {name: index for index, name in _HIT.items()}
+_MISS_INDEX: Final = {name: index for index, name in _MISS.items()}
 _OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
+_FIGURES: Final = COUNTS + _OUTCOMES
 
 Sums = dict[str, int]
 """Metric -> sum; metrics that are zero are absent."""
@@ -148,16 +151,15 @@ def figures_of(sums: Mapping[str, int]) -> Figures:
     hit: dict[int, int] = {}
     miss: dict[int, int] = {}
     for metric, n in sums.items():
-        if n and metric.startswith("lat_"):
-            kind, _, index = metric.partition(".")
-            try:
-                (hit if kind == "lat_hit" else miss)[int(index)] = n
-            except ValueError:
-                continue
+        index = _HIT_INDEX.get(metric)
+        if index is not None:
+            if n:
+                hit[index] = n
+        elif (index := _MISS_INDEX.get(metric)) is not None and n:
+            miss[index] = n
     return Figures(
-        **{name: get(name, 0) for name in COUNTS},
-        **{name: get(name, 0) for name in _OUTCOMES},
-        saved=Savings(*(get(name, 0) for name in _SAVED)),
+        **{name: get(name, 0) for name in _FIGURES},
+        saved=Savings(*[get(name, 0) for name in _SAVED]),
         hit_latency=Histogram(hit),
         miss_latency=Histogram(miss),
     )

@@ -29,6 +29,16 @@ class Fields:
         self.slot_fields: list[list[int]] = []
         """By slot: its fields."""
         self._slot_numbers: dict[Slot, int] = {}
+        self.totals: dict[int, str] = {}
+        """Metric by field, of those of the slot ("total", "")."""
+
+    def numbers(self, names: Iterable[bytes]) -> list[int]:
+        """The number of each name."""
+        known = self._numbers
+        try:
+            return [known[name] for name in names]
+        except KeyError:
+            return [self.number(name) for name in names]
 
     def number(self, name: bytes) -> int:
         """The field's number, or -1."""
@@ -50,6 +60,8 @@ class Fields:
         self.metrics.append(metric)
         self.slots.append(slot)
         self.slot_fields[slot].append(number)
+        if dimension == "total" and not value:
+            self.totals[number] = metric
         return number
 
 
@@ -59,23 +71,18 @@ class Stored:
     __slots__ = ("_figures", "numbers", "total", "values")
 
     def __init__(self, reply: Mapping[bytes, bytes], fields: Fields) -> None:
-        self.numbers = array("I")
-        self.values = array("q")
-        self.total: dict[str, int] = {}
         self._figures: Figures | None = None
-        number_of = fields.number
-        for name, text in reply.items():
-            number = number_of(name)
-            if number < 0:
-                continue
-            try:
-                value = int(text)
-                self.values.append(value)
-            except (ValueError, OverflowError):
-                continue
-            self.numbers.append(number)
-            if name.endswith(b"|total|") and fields.slot_names[fields.slots[number]] == ("total", ""):
-                self.total[fields.metrics[number]] = value
+        numbers = fields.numbers(reply)
+        try:
+            values = array("q", map(int, reply.values()))
+            if -1 in numbers:
+                raise ValueError
+        except (ValueError, OverflowError):
+            numbers, values = _sound(numbers, reply.values())
+        self.numbers = array("I", numbers)
+        self.values = values
+        totals = fields.totals
+        self.total = {totals[n]: v for n, v in zip(numbers, values, strict=True) if n in totals}
 
     def same_as(self, other: Stored) -> bool:
         return self.values == other.values and self.numbers == other.numbers
@@ -86,6 +93,20 @@ class Stored:
         if self._figures is None:
             self._figures = figures_of(self.total)
         return self._figures
+
+
+def _sound(numbers: Iterable[int], texts: Iterable[bytes]) -> tuple[list[int], array[int]]:
+    """What is a field of a rollup with an integer in it; the rest is skipped."""
+    good: list[int] = []
+    values = array("q")
+    for number, text in zip(numbers, texts, strict=True):
+        if number >= 0:
+            try:
+                values.append(int(text))
+            except (ValueError, OverflowError):
+                continue
+            good.append(number)
+    return good, values
 
 
 class Sum:

@@ -16,7 +16,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from costconsole.domain.call import Call
-from costconsole.domain.figures import LedgerView, Point, Policy
+from costconsole.domain.figures import Figures, LedgerView, Point, Policy
 from costconsole.domain.window import GRAIN_MS, Bucket, Grain, Window, cover
 from costconsole.ledger.script import LATE_LENGTH
 from costconsole.ledger.tally import Fields, Stored, Sum, TotalSum
@@ -33,24 +33,37 @@ _COARSER: dict[Grain, Grain] = {"minute": "hour", "hour": "day", "day": "day"}
 _EMPTY: dict[bytes, bytes] = {}
 
 
+class Frame:
+    """The buckets of a window's view; the same for a whole minute."""
+
+    def __init__(self, window: Window, now_ms: int, tz: tzinfo | None) -> None:
+        size, hour, minute = GRAIN_MS[window.grain], GRAIN_MS["hour"], GRAIN_MS["minute"]
+        self.window = window
+        self.minute = now_ms // minute
+        self.from_ms, self.to_ms = from_ms, to_ms = window.bounds(now_ms)
+        self.series = tuple(Bucket(at, window.grain) for at in range(from_ms, to_ms, size))
+        self.previous = cover(from_ms - (to_ms - from_ms), from_ms, _COARSER[window.grain])
+        # The open hour is the largest bucket there is; minutes that the window reads anyway say the same.
+        this = self.minute * minute
+        end = this + minute if window.grain == "minute" else (now_ms // hour + 1) * hour
+        self.today = cover(midnight_ms(now_ms, tz), end, "hour")
+        self.last_minutes = (Bucket(this - minute, "minute"), Bucket(this, "minute"))
+        parts = (self.series, self.previous, self.today, self.last_minutes)
+        self.needed = dict.fromkeys(bucket for part in parts for bucket in part)
+        self.open = tuple(bucket for bucket in self.needed if bucket.end_ms + GRACE_MS > this)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One refresh: `head` and one HGETALL per bucket of `buckets`, in this order."""
 
-    window: Window
+    frame: Frame
     now_ms: int
     recent: int
-    series: tuple[Bucket, ...]
-    previous: tuple[Bucket, ...]
-    today: tuple[Bucket, ...]
-    last_minutes: tuple[Bucket, Bucket]
+    since: str
+    """The newest stream entry that was known before, or ""."""
     head: tuple[Command, ...]
     buckets: tuple[Bucket, ...]
-
-    @property
-    def needed(self) -> Iterator[Bucket]:
-        for part in (self.series, self.previous, self.today, self.last_minutes):
-            yield from part
 
 
 def midnight_ms(now_ms: int, tz: tzinfo | None) -> int:
@@ -83,9 +96,13 @@ class ViewCore:
         self._known: dict[Bucket, Stored] = {}
         self._changed: set[Bucket] = set()
         self._revision = 0
+        self._frame: Frame | None = None
+        self._complete = False
+        """Whether the sums say what the known buckets do, for this frame."""
         self._sum = Sum(self._fields)
-        self._previous = TotalSum()
-        self._today = TotalSum()
+        self._previous, self._today = TotalSum(), TotalSum()
+        self._previous_figures = self._today_figures = Figures()
+        self._points: tuple[Point, ...] = ()
         self._recent: deque[Call] = deque()
         self._asked_recent = 0
         self._last_id = ""
@@ -97,21 +114,16 @@ class ViewCore:
     def plan(self, window: Window, now_ms: int, recent: int) -> Plan:
         if len(self._fields.slot_names) > MAX_SLOTS:
             self.invalidate()
-        size = GRAIN_MS[window.grain]
-        from_ms, to_ms = window.bounds(now_ms)
-        series = tuple(Bucket(at, window.grain) for at in range(from_ms, to_ms, size))
-        previous = cover(from_ms - (to_ms - from_ms), from_ms, _COARSER[window.grain])
-        hour, minute = GRAIN_MS["hour"], GRAIN_MS["minute"]
-        today = cover(midnight_ms(now_ms, self._tz), (now_ms // hour + 1) * hour, "hour")
-        this = now_ms // minute * minute
-        last = (Bucket(this - minute, "minute"), Bucket(this, "minute"))
-        plan = Plan(window, now_ms, recent, series, previous, today, last, self._head(recent), ())
-        buckets = dict.fromkeys(
-            bucket
-            for bucket in plan.needed
-            if bucket not in self._known or bucket in self._changed or bucket.end_ms + GRACE_MS > now_ms
-        )
-        return Plan(window, now_ms, recent, series, previous, today, last, plan.head, tuple(buckets))
+        frame = self._frame
+        if frame is None or frame.window != window or frame.minute != now_ms // GRAIN_MS["minute"]:
+            frame = self._frame = Frame(window, now_ms, self._tz)
+            self._complete = False
+        wanted = [bucket for bucket in frame.open if bucket.end_ms + GRACE_MS > now_ms]
+        wanted += [bucket for bucket in self._changed if bucket in frame.needed]
+        if not self._complete:
+            wanted += self.missing(frame)
+        head = self._head(recent)
+        return Plan(frame, now_ms, recent, self._last_id, head, tuple(dict.fromkeys(wanted)))
 
     def _head(self, recent: int) -> tuple[Command, ...]:
         keys = self._keys
@@ -164,11 +176,10 @@ class ViewCore:
         self._first_ms = _entry_ms(first[0][0]) if first else None
         if not self._last_id:
             self._recent.clear()
-        if newest:
+        # What was asked since an entry that is forgotten by now is only a part: the next read gets all.
+        whole = not plan.since or plan.since == self._last_id
+        if newest and whole:
             self._last_id = newest[0][0].decode()
-        if plan.recent < 1:
-            self._last_id = ""
-            return
         self._asked_recent = max(self._asked_recent, plan.recent)
         calls = [call for _id, stored in newest if (call := parse_call(stored or _EMPTY)) is not None]
         self._recent.extendleft(reversed(calls))
@@ -184,67 +195,70 @@ class ViewCore:
         if isinstance(reply, list | tuple):
             reply = dict(zip(reply[::2], reply[1::2], strict=False))
         stored = Stored(reply or _EMPTY, self._fields)
-        known = self._known.pop(bucket, None)
-        self._known[bucket] = known if known is not None and known.same_as(stored) else stored
+        known = self._known.get(bucket)
+        if known is None or not known.same_as(stored):
+            self._known[bucket] = stored
+            self._complete = False
         self._changed.discard(bucket)
 
-    def missing(self, plan: Plan) -> list[Bucket]:
-        """Buckets that have to be read before `view`; none, unless everything was forgotten meanwhile."""
-        return list(dict.fromkeys(bucket for bucket in plan.needed if bucket not in self._known))
+    def missing(self, frame: Frame) -> list[Bucket]:
+        """Buckets that have to be read before `view`."""
+        return [bucket for bucket in frame.needed if bucket not in self._known]
 
     def steps(self, plan: Plan) -> Iterator[None]:
         """Bring the sums up to date, in steps of a few milliseconds."""
-        return self._sum.sync({bucket: self._known[bucket] for bucket in plan.series})
+        if self._complete:
+            return
+        known, frame = self._known, plan.frame
+        yield from self._sum.sync({bucket: known[bucket] for bucket in frame.series})
+        self._previous_figures = self._previous.sync({bucket: known[bucket] for bucket in frame.previous})
+        self._today_figures = self._today.sync({bucket: known[bucket] for bucket in frame.today})
+        size_s = GRAIN_MS[frame.window.grain] // 1000
+        self._points = tuple(Point(b.start_ms, size_s, known[b].figures) for b in frame.series)
+        self._forget(frame)
+        self._complete = True
 
     def view(self, plan: Plan) -> LedgerView:
-        """The view; call `steps` to its end before."""
+        """The view; everything that `missing` names has been taken."""
         for _ in self.steps(plan):
             pass
-        known = self._known
-        from_ms, to_ms = plan.window.bounds(plan.now_ms)
-        total = self._sum.total
-        previous = self._previous.sync({bucket: known[bucket] for bucket in plan.previous})
-        today = self._today.sync({bucket: known[bucket] for bucket in plan.today})
-        size_s = GRAIN_MS[plan.window.grain] // 1000
+        frame = plan.frame
+        total, previous, today = self._sum.total, self._previous_figures, self._today_figures
         present = self._exists or bool(total.calls or previous.calls or today.calls)
-        view = LedgerView(
+        return LedgerView(
             namespace=self._keys.namespace,
-            window=plan.window,
-            from_ms=from_ms,
-            to_ms=to_ms,
+            window=frame.window,
+            from_ms=frame.from_ms,
+            to_ms=frame.to_ms,
             read_ms=plan.now_ms,
             present=present,
             total=total,
             previous=previous,
             today=today,
-            series=tuple(Point(b.start_ms, size_s, known[b].figures) for b in plan.series),
+            series=self._points,
             by=self._sum.slices,
             recent=tuple(self._recent)[: plan.recent],
             calls_per_s=self._rate(plan) if present else None,
             policy=self._policy,
             capped=self._sum.capped,
         )
-        self._forget(plan)
-        return view
 
     def _rate(self, plan: Plan) -> float:
         """Calls per second: this minute's, and of the last one the share that is less than 60 s ago."""
-        before, this = (self._known[bucket].figures.calls for bucket in plan.last_minutes)
-        start = plan.last_minutes[0].start_ms
+        before, this = (self._known[bucket].figures.calls for bucket in plan.frame.last_minutes)
+        start = plan.frame.last_minutes[0].start_ms
         if self._first_ms is not None and self._first_ms > start:
             return (before + this) * 1000 / max(1000, plan.now_ms - self._first_ms)
-        into = plan.now_ms - plan.last_minutes[1].start_ms
+        into = plan.now_ms - plan.frame.last_minutes[1].start_ms
         return (before * (1 - into / 60_000) + this) / 60
 
-    def _forget(self, plan: Plan) -> None:
-        needed = set(plan.needed)
-        if len(self._known) <= len(needed) + KEPT:
-            return
-        for bucket in [bucket for bucket in self._known if bucket not in needed]:
-            if len(self._known) <= len(needed) + KEPT:
-                break
-            del self._known[bucket]
-            self._changed.discard(bucket)
+    def _forget(self, frame: Frame) -> None:
+        """Let go of the buckets that were read longest ago, but for those in use."""
+        spare = len(self._known) - len(frame.needed) - KEPT
+        if spare > 0:
+            for bucket in [bucket for bucket in self._known if bucket not in frame.needed][:spare]:
+                del self._known[bucket]
+                self._changed.discard(bucket)
 
 
 def now_ms() -> int:
