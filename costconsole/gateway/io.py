@@ -18,12 +18,13 @@ from costconsole.cache.semantic import Match, SemanticCache
 from costconsole.embedding.embedder import Embedder, Embedding
 from costconsole.gateway.completion import Found
 from costconsole.gateway.errors import Attempt
+from costconsole.gateway.lane import alane, lane
 from costconsole.gateway.provider import Provider
 from costconsole.gateway.single_flight import SingleFlight
 from costconsole.gateway.wire import Reply, WireMessage
 
 CONNECTIONS = 64
-"""Commands of one loop in flight at once; more wait, for the pool of the client would refuse them."""
+"""Commands of one loop in flight at once; more wait for one of these connections."""
 
 Work = Callable[[], Coroutine[Any, Any, Found]]
 
@@ -62,7 +63,7 @@ class BlockingIo:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = _roomy(self._make())
+                    self._client = lane(self._make())
         return self._client
 
     def close(self) -> None:
@@ -110,7 +111,7 @@ class LoopIo:
 
     def client(self) -> Any:
         if self._client is None:
-            self._client = self._make()
+            self._client = alane(self._make())
         return self._client
 
     async def aclose(self) -> None:
@@ -153,14 +154,6 @@ class LoopIo:
 
     async def fly(self, flights: SingleFlight[Found], key: str, work: Work) -> tuple[Found, bool]:
         return await flights.arun(key, work)
-
-
-def _roomy(client: Any) -> Any:
-    """Threads are few enough for a connection each: the pool's limit of 100 would be an error to them."""
-    pool = getattr(client, "connection_pool", None)
-    if pool is not None:
-        pool.max_connections = 100_000
-    return client
 
 
 def run_blocking(work: Awaitable[Any]) -> Any:
