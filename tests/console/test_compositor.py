@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
 
 import pyte
@@ -43,7 +44,7 @@ def strip(rng: random.Random, width: int) -> Strip:
 
 
 def chops(rng: random.Random) -> list[dict[int, Strip | None]]:
-    return [{x: strip(rng, end - x) for x, end in zip(CUTS, CUTS[1:], strict=False)} for _ in range(HEIGHT)]
+    return [{x: strip(rng, end - x) for x, end in itertools.pairwise(CUTS)} for _ in range(HEIGHT)]
 
 
 def cells(screen: pyte.Screen) -> list[list[tuple[object, ...]]]:
@@ -59,6 +60,9 @@ def cells(screen: pyte.Screen) -> list[list[tuple[object, ...]]]:
 @pytest.mark.parametrize("color_system", ["standard", "256", "truecolor"])
 @pytest.mark.parametrize("seed", range(8))
 def test_the_same_cells_in_fewer_bytes(seed: int, color_system: str) -> None:
+    for style in STYLES:
+        if style is not None:
+            style._ansi = None  # Rich keeps the codes of the colour system that asked first.
     rng = random.Random(seed)
     ends = [list(CUTS[1:])] * HEIGHT
     console = Console(file=io.StringIO(), force_terminal=True, color_system=color_system)  # type: ignore[arg-type]
