@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -138,47 +138,6 @@ class _Crowd:
         if at < _UNLISTED:
             return UNLISTED_MODEL
         return self._rng.choice(_OTHER_MODELS) if at < _UNLISTED + _OTHER_MODEL else intent.model
-
-
-class Answers:
-    """What the stand-in provider says: the answer that belongs to the question.
-
-    It remembers the latest `size` calls; a question from elsewhere gets the answer of the intent whose
-    wordings it shares most words with.
-    """
-
-    def __init__(self, corpus: Corpus | None = None, size: int = 5000) -> None:
-        self._corpus = corpus or load_corpus()
-        self._size = size
-        self._known: OrderedDict[str, str] = OrderedDict()
-
-    def remember(self, ask: Ask) -> None:
-        self._known[ask.prompt] = ask.answer
-        self._known.move_to_end(ask.prompt)
-        while len(self._known) > self._size:
-            self._known.popitem(last=False)
-
-    def __call__(self, _model: str, messages: Sequence[Mapping[str, Any]]) -> str:
-        last = messages[-1].get("content") if messages else ""
-        prompt = last if isinstance(last, str) else ""
-        return self._known.get(prompt) or self._closest(prompt)
-
-    def _closest(self, prompt: str) -> str:
-        words = _words(prompt)
-
-        def shared(intent: Intent) -> float:
-            return max(len(words & own) / len(words | own) for own in map(_words, intent.wordings))
-
-        best = max(self._corpus.intents, key=shared)
-        values = {
-            name: next((v for v in choices if v.lower() in prompt.lower()), choices[0])
-            for name, choices in self._corpus.slots.items()
-        }
-        return filled(best.answer, values)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset("".join(c if c.isalnum() else " " for c in text.lower()).split()) or frozenset({""})
 
 
 def _shuffled(items: Sequence[str], rng: random.Random) -> list[str]:

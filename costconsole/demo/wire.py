@@ -46,16 +46,19 @@ def reply_of(
     cached: bool,
     fault: Fault | None,
 ) -> Said:
-    """An answer with status 200 to the request body `asked`, cut at the tokens it allows."""
+    """An answer with status 200 to the request body `asked`, cut at the tokens it allows.
+
+    Tokens are counted by length until a vocabulary is there (`ledger.tokens.warm`).
+    """
     messages = [m for m in asked["messages"] if isinstance(m, dict)]
     if wire == "anthropic" and asked.get("system"):
         messages = [{"role": "system", "content": asked["system"]}, *messages]
     limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
-    output, _estimated = count(text, model)
+    output, _estimated = count(text, model, wait=False)
     cut = isinstance(limit, int) and output > limit
     if cut and isinstance(limit, int):
         text, output = text[: max(1, len(text) * limit // output)], limit
-    total, _estimated = count_messages(messages, model)
+    total, _estimated = count_messages(messages, model, wait=False)
     usage = Usage(input=total, output=output, cached_input=total // 2 if cached else 0)
     said = (_openai if wire == "openai" else _anthropic)(model, text, usage, cut, fault == "refusal")
     finish = said["choices"][0]["finish_reason"] if wire == "openai" else said["stop_reason"]

@@ -7,12 +7,14 @@ from collections import Counter, defaultdict
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
+import httpx
 import numpy as np
 import pytest
 
 from costconsole.demo.corpus import load_corpus
 from costconsole.demo.rhythm import DAY_S, arrivals, day_factor
-from costconsole.demo.traffic import UNLISTED_MODEL, Answers, Ask, asks, provider_of
+from costconsole.demo.stand_in import Answers, StandIn
+from costconsole.demo.traffic import UNLISTED_MODEL, Ask, asks, provider_of
 from costconsole.demo.wording import framed, surface
 
 if TYPE_CHECKING:
@@ -103,13 +105,33 @@ def test_variations_keep_the_question() -> None:
 def test_the_stand_in_gives_the_answer_that_belongs_to_the_question(calls: list[Ask]) -> None:
     answers = Answers(size=10)
     for ask in calls[:50]:
-        answers.remember(ask)
+        answers.remember(ask.prompt, ask.answer)
     assert answers(calls[49].model, calls[49].messages) == calls[49].answer
     stranger = "please, how do I unfreeze my card??"
     assert "**unfreeze** it" in answers("gpt-4o", [{"role": "user", "content": stranger}])
     told = answers("gpt-4o", [{"role": "user", "content": "How can I cancel order LK-99999 today?"}])
     assert "{order}" not in told
     assert answers("gpt-4o", []) != ""
+
+
+def test_the_stand_in_is_a_process_that_ends_with_its_pipe(calls: list[Ask]) -> None:
+    ask = next(a for a in calls if a.provider == "groq")
+    stand_in = StandIn(seed=1)
+    try:
+        stand_in.tell(ask.prompt, ask.answer)
+        with httpx.Client(base_url=stand_in.url, trust_env=False) as client:
+            for _ in range(5):  # It fails now and then, as providers do.
+                body = {"model": ask.model, "messages": ask.messages}
+                reply = client.post("/v1/chat/completions", json=body)
+                if reply.status_code == 200:
+                    break
+        said = reply.json()
+        assert said["choices"][0]["message"]["content"] == ask.answer
+        assert said["usage"]["completion_tokens"] > 20
+    finally:
+        stand_in.close()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(stand_in.url, trust_env=False)
 
 
 def shares(calls: list[Ask], vectors: dict[str, np.ndarray], threshold: float) -> tuple[float, float, float]:
