@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +53,12 @@ async def arun_all(client: Any, commands: Sequence[Command]) -> list[Any]:
     async with client.pipeline(transaction=False) as pipe:
         for command in commands:
             pipe.execute_command(*command)
-        return list(await pipe.execute(raise_on_error=False))
+        replies = list(await pipe.execute(raise_on_error=False))
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        # redis-py's pipeline may finish as if nothing had happened; who cancelled wants no result any more.
+        raise asyncio.CancelledError
+    return replies
 
 
 STORE = Script("""

@@ -1,26 +1,20 @@
-"""Entries newest first, exactly: from an index by value, or from a walk over keys within a budget.
-
-`FT.SEARCH * SORTBY` at a million entries is right and fast only WITHOUTCOUNT, and pages by value cost the
-same at any depth.
-"""
+"""Entries newest first: exactly from an index, or from a walk over keys within a budget."""
 
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from costconsole.cache.commands import Command
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.page import IndexPlace, Place, ScanPlace
 from costconsole.cache.reading import Found, Readers, read_entries
 from costconsole.cache.scan import walk
+from costconsole.cache.windows import newest_keys
 from costconsole.domain.entry import CacheEntry, CacheInfo
 
-_ROUNDS = 12
-_SERVER_LIMIT_S = 0.45
-"""RediSearch answers after 500 ms with what it has, and doesn't say so."""
+_ROUNDS = 10
+_LARGEST_ROUND = 2_000
 _MOST_WAITING = 50_000
 
 
@@ -55,17 +49,17 @@ async def from_index(
     field = layout.created_field(cache)
     rows: list[Row] = []
     ended, note, entries = False, "", 0
-    for _ in range(_ROUNDS):
-        count = limit + len(place.seen)
-        started = time.monotonic()
-        reply = await readers.caches.execute_command(*_search(cache, str(field), place, count, query))
-        if time.monotonic() - started > _SERVER_LIMIT_S:
-            note = f"the server gave up on {cache.name} after half a second: entries can be missing"
-        keys = [key for key in reply[1:] if key not in place.seen]
+    for round_ in range(_ROUNDS):
+        # Where the index covers other caches as well, each round looks further than the one before.
+        count = min(limit << round_, max(limit, _LARGEST_ROUND)) + len(place.seen)
+        window = await newest_keys(readers.caches, str(cache.index), str(field), place, count, query)
+        if window.late:
+            note = f"the server may have given up on {cache.name} after half a second: entries can be missing"
+        keys = [key for key in window.keys if key not in place.seen]
         fresh = [_row(cache, found) for found in await read_entries(readers, cache, keys)]
         rows += fresh
         entries += sum(1 for row in fresh if row.entry is not None)
-        ended = len(reply) - 1 < count
+        ended = window.ended
         if ended or entries >= limit:
             break
         place = after(place, fresh)
@@ -151,17 +145,8 @@ def after(place: IndexPlace, rows: Iterable[Row]) -> IndexPlace:
         return place
     value = counted[-1].value
     seen = frozenset(row.key for row in counted if row.value == value)
-    return IndexPlace(value, seen | place.seen if value == place.value else seen)
-
-
-def _search(cache: CacheInfo, field: str, place: IndexPlace, count: int, query: str | None) -> Command:
-    parts = [f"({query})"] if query else []
-    if place.value != "+inf":
-        parts.append(f"@{field}:[-inf {place.value}]")
-    return (
-        "FT.SEARCH", cache.index, " ".join(parts) or "*", "NOCONTENT", "WITHOUTCOUNT",
-        "SORTBY", field, "DESC", "LIMIT", 0, count, "DIALECT", 2,
-    )  # fmt: skip
+    span = float(counted[0].value) - float(value)
+    return IndexPlace(value, seen | place.seen if value == place.value else seen, span or place.span)
 
 
 def _row(cache: CacheInfo, found: Found) -> Row:

@@ -19,6 +19,8 @@ class IndexPlace:
 
     value: str = "+inf"
     seen: frozenset[bytes] = frozenset()
+    span: float = 0.0
+    """How far the values of the last page reached: the next one is looked for in as much. 0: unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # RediSearch splits text at these; none of them is ever part of a term.
-_SEPARATORS = re.compile(r"[\s\x00-\x1f,.<>{}\[\]\"':;!@#$%^&*()\-+=~/\\|?`\x7f]+")
+_SEPARATORS = re.compile(r"[\s\x00-\x1f,.<>{}\[\]\"':;!@#$%^&*()\-+=~/\\|?`\x7f\ud800-\udfff]+")
 # Scripts written without spaces: a term is a whole clause there, so a word is looked for inside it.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _SHORTEST_PREFIX = 2
@@ -62,7 +62,7 @@ def tag_escaped(value: str) -> str:
 
 
 def _word(term: str, *, last: bool) -> str:
-    escaped = re.sub(r"([^\w])", r"\\\1", term)
+    escaped = re.sub(r"([^\w]|_)", r"\\\1", term)
     if _UNSPACED.search(term):
         return f"*{escaped}*"
     return f"({escaped}|{escaped}*)" if last and len(term) >= _SHORTEST_PREFIX else escaped

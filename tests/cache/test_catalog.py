@@ -96,9 +96,8 @@ async def test_a_user_without_search_rights_is_told(client: Any, redis_server: A
     own_cache(client)
     ExactCache(KEYS).put(client, "0" * 64, Answer("Paris"), now_ms=NOW)
     store(client, own_cache(client), "p")
-    client.execute_command(
-        "ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@read", "+@connection", "-ft._list", "-ft.info", "-ft.search"
-    )  # fmt: skip
+    rules = "on >pw ~* &* +@read +@connection -ft._list -ft.info -ft.search"
+    client.execute_command("ACL", "SETUSER", "poor", *rules.split())
     try:
         async with redis.asyncio.Redis.from_url(
             redis_server.url, protocol=2, username="poor", password="pw"

@@ -190,9 +190,7 @@ async def test_index_a_does_not_show_entries_of_a_v2(client: Any, aclient: Any) 
     assert len(await search.newest()) == 33
     mine = await search.entry((await search.newest("a", 1))[0].key)
     assert mine is not None
-    assert [neighbor.prompt for neighbor in await search.neighbors(mine, 5)] == ["mine 1", "mine 0"] or len(
-        await search.neighbors(mine, 5)
-    ) == 2
+    assert {near.prompt for near in await search.neighbors(mine, 5)} == {"mine 1", "mine 0"}
 
 
 async def test_search_by_text_covers_every_cache(client: Any, aclient: Any) -> None:
@@ -305,6 +303,8 @@ async def test_a_cancelled_search_leaves_the_next_one_right(client: Any, aclient
         task = asyncio.create_task(search.by_vector(unit(1, number % 50)))
         for _ in range(number % 12):
             await asyncio.sleep(0)
+        if task.done():
+            continue
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
