@@ -19,10 +19,10 @@ from textual.timer import Timer
 
 from costconsole.console.frame import MainScreen
 from costconsole.console.header import Status
-from costconsole.console.keymap import APP_BINDINGS, merge_pages
+from costconsole.console.keymap import APP_BINDINGS
 from costconsole.console.launch import run_console as run_console
 from costconsole.console.page import Page
-from costconsole.console.pages import PAGES, PageEntry
+from costconsole.console.pages import PAGES, PageEntry, page_bindings
 from costconsole.console.poll import FLOOR_S, Poller, now_ms
 from costconsole.console.source import Link, Source
 from costconsole.console.tabs import Tabs
@@ -49,10 +49,7 @@ class CostConsoleApp(App[None], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False
     ALLOW_SELECT = False
     BINDING_GROUP_TITLE = "Everywhere"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *APP_BINDINGS,
-        *merge_pages([(entry.name, entry.key, entry.title) for entry in PAGES]),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*APP_BINDINGS]
 
     def __init__(
         self,
@@ -75,6 +72,8 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self.exported: list[Path] = []
         self.crash_log: Path | None = None
         self._pages = tuple(pages)
+        for binding in page_bindings(pages):
+            self._bindings.key_to_bindings.setdefault(binding.key, []).append(binding)
         self._warning = warning
         self._paused_ms: int | None = None
         self._pause_timer: Timer | None = None
@@ -417,12 +416,12 @@ class CostConsoleApp(App[None], inherit_bindings=False):
 
     # -- help, commands, leaving
 
-    def action_help(self) -> None:
+    async def action_help(self) -> None:
         from costconsole.console.help import HelpSheet
 
-        self.push_screen(HelpSheet(self.screen.active_bindings), self._uncovered)
+        await self.push_screen(HelpSheet(self.screen.active_bindings), self._uncovered)
 
-    def action_commands(self, typed: str = "") -> None:
+    async def action_commands(self, typed: str = "") -> None:
         from costconsole.console.commands import commands_of, commands_typed
         from costconsole.console.palette import Palette
 
@@ -443,7 +442,8 @@ class CostConsoleApp(App[None], inherit_bindings=False):
             closed=closed,
             typed=typed,
         )
-        self.push_screen(palette, self._uncovered)
+        # Awaited, so that what is typed on goes to the palette and not to the page.
+        await self.push_screen(palette, self._uncovered)
 
     async def _run_command(self, command: Command) -> None:
         if command.why_not:
@@ -481,7 +481,7 @@ def bindings_for_keymap() -> dict[str, list[Binding]]:
     from costconsole.console.widgets.table import LiveTable
 
     contexts = {
-        "everywhere": list(Binding.make_bindings(CostConsoleApp.BINDINGS)),
+        "everywhere": [*Binding.make_bindings(APP_BINDINGS), *page_bindings(PAGES)],
         "a table": bindings_of(LiveTable),
     }
     for entry in PAGES:

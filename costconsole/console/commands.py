@@ -26,7 +26,10 @@ _ALIASES = {
 
 def commands_of(app: CostConsoleApp) -> list[Command]:
     """Every action that is bound where the user is, then what only the palette has."""
-    found = [_bound(app, action) for action in bound_actions(app.screen.active_bindings)]
+    bound = bound_actions(app.screen.active_bindings)
+    # What a list does with its own keys comes last: nobody looks for it here.
+    bound.sort(key=lambda action: not (isinstance(action.binding.node, Page) or action.binding.node is app))
+    found = [_bound(app, action) for action in bound]
     found += [
         Command(f"window {window.label}", partial(app.set_window, window), group="Window")
         for window in WINDOWS

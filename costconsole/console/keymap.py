@@ -127,11 +127,3 @@ def _check_clashes(
 def bindings_of(owner: type) -> list[Binding]:
     """What a widget class binds, one entry for each key."""
     return list(Binding.make_bindings(owner.__dict__.get("BINDINGS", ())))
-
-
-def merge_pages(page_keys: Sequence[tuple[str, str, str]]) -> list[Binding]:
-    """Bindings that go to pages: triples of id, key and title."""
-    return [
-        Binding(key, f"page('{name}')", title, show=False, id=f"page.{name}")
-        for name, key, title in page_keys
-    ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+
+from textual.binding import Binding
 
 from costconsole.console.page import Page
 
@@ -29,3 +32,11 @@ PAGES = (
     PageEntry("overview", "1", "Overview", "costconsole.console.screens.overview", "OverviewPage"),
     # PageEntry("entries", "2", "Entries", "costconsole.console.screens.entries", "EntriesPage"),
 )
+
+
+def page_bindings(entries: Sequence[PageEntry]) -> list[Binding]:
+    """The keys that go to pages."""
+    return [
+        Binding(entry.key, f"page('{entry.name}')", entry.title, show=False, id=f"page.{entry.name}")
+        for entry in entries
+    ]

@@ -99,6 +99,7 @@ class Palette(Sheet):
 
     def on_mount(self) -> None:
         self.query_one(LiveTable).can_focus = False
+        self.set_focus(self.query_one(Input))
         self._search(self._typed)
 
     @on(Input.Changed)
