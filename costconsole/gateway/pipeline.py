@@ -235,7 +235,8 @@ class Gateway:
             tenant=self._tenant if tenant is None else tenant,
             template=template,
         )
-        cached, digest = digest_for(request, policy, cache)
+        text = prompt if isinstance(prompt, str) and sent is messages else None
+        cached, digest = digest_for(request, policy, cache, plain=text is not None and not params)
         return Plan(
             request=request,
             provider=asked,
@@ -250,6 +251,7 @@ class Gateway:
             input_minimized=removed,
             ts_ms=ts_ms,
             started=started,
+            words=None if text is None else text.strip(),
         )
 
     async def _call(self, io: Io, plan: Plan) -> Completion:

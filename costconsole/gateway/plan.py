@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from costconsole.cache.cacheable import cacheable, why_uncacheable
@@ -17,6 +18,7 @@ from costconsole.gateway.provider import Provider
 
 Prompt = str | Sequence[Mapping[str, Any]]
 _SLOT = "{prompt}"
+_REMEMBERED_LENGTH = 2_000
 _NOT_PARAMS = frozenset({"messages", "model"})
 
 
@@ -41,6 +43,8 @@ class Plan:
     input_minimized: int
     ts_ms: int
     started: float
+    words: str | None = None
+    """The user's own words where they are known already."""
     leads: bool = field(default=False)
     """Did the work itself, instead of following another call for the same."""
     asked: bool = field(default=False)
@@ -52,7 +56,6 @@ class Plan:
     billed: tuple[Usage, int | None] | None = field(default=None)
     """What the provider billed, and its own price in nano-dollars: for the ledger, should the call be
     cancelled after its answer."""
-    _prompt: str | None = field(default=None)
     _scope: str | None = field(default=None)
     _semantic: bool | None = field(default=None)
 
@@ -76,9 +79,9 @@ class Plan:
 
     @property
     def prompt(self) -> str:
-        if self._prompt is None:
-            self._prompt = prompt_text(self.request)
-        return self._prompt
+        if self.words is None:
+            self.words = prompt_text(self.request)
+        return self.words
 
     @property
     def scope(self) -> str:
@@ -122,11 +125,27 @@ def check_params(params: Mapping[str, Any]) -> None:
         raise UsageProblem(f"{min(wrong)!r} is no parameter of the request: pass it to complete() by name")
 
 
-def digest_for(request: Request, policy: Policy, wanted: bool) -> tuple[bool, str]:
-    """Whether the caches may be used at all, and the request's digest where the exact one may."""
+def digest_for(request: Request, policy: Policy, wanted: bool, *, plain: bool = False) -> tuple[bool, str]:
+    """Whether the caches may be used at all, and the request's digest where the exact one may.
+
+    `plain`: the request is one text, perhaps with a system prompt, and has no parameters.
+    """
     if not wanted or not (policy.exact or policy.semantic) or why_uncacheable(request):
         return False, ""
+    if plain:
+        texts = tuple(message["content"] for message in request.messages)
+        if sum(map(len, texts)) <= _REMEMBERED_LENGTH:
+            return True, _digest_of_texts(request.provider, request.model, request.tenant, texts)
     try:
         return True, digest(request)
     except (TypeError, ValueError):
         return False, ""  # Values that are not JSON: the provider's side says so better.
+
+
+@lru_cache(maxsize=2048)
+def _digest_of_texts(provider: str, model: str, tenant: str, texts: tuple[str, ...]) -> str:
+    """The digest of a plain request. Remembered: what is asked again and again has the least time."""
+    messages: tuple[Message, ...] = ({"role": "user", "content": texts[-1]},)
+    if len(texts) > 1:
+        messages = ({"role": "system", "content": texts[0]}, *messages)
+    return digest(Request(model, messages, {}, provider, tenant))
