@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,10 @@ import pytest
 import redis
 
 from costconsole.cache.policy import Author, read_policy, write_policy
+from costconsole.demo.run import run_demo
 from costconsole.domain.call import Call
 from costconsole.redis_store.keys import Keys
+from costconsole.settings import Settings
 
 KEYS = Keys("default")
 RUN = (
@@ -151,6 +154,42 @@ def test_nothing_survives_its_killing(demo: Callable[..., Demo]) -> None:
     running.process.kill()
     assert until(lambda: not any(alive(pid) for pid in family - {running.process.pid}), 15)
     assert until(lambda: list(running.tmp.iterdir()) == [], 5)
+
+
+def test_the_console_gets_the_demos_redis_and_nothing_of_the_users_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Settings] = []
+
+    def run_console(settings: Settings) -> int:
+        seen.append(settings)
+        assert settings.redis_url is not None
+        with redis.Redis.from_url(settings.redis_url, protocol=2) as client:
+            assert until(lambda: client.xlen(Keys("shop").calls) > 0)
+        return 7
+
+    fake = types.ModuleType("costconsole.console.app")
+    fake.run_console = run_console  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "costconsole.console.app", fake)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    mine = Settings(
+        redis_url="rediss://prod:6380",
+        redis_password="secret",
+        ca_file="/ca.pem",
+        ledger_url="redis://ledger:6379",
+        embedding_url="https://api.example/v1",
+        namespace="shop",
+        theme="costconsole-light",
+        origins={"redis_url": "config file", "redis_password": "config file", "theme": "--theme"},
+    )
+    assert run_demo(mine, rate=30, headless=False, seconds=None, port=None, keep=None) == 7
+    (settings,) = seen
+    assert str(settings.redis_url).startswith("unix:///")
+    assert settings.redis_password is None
+    assert (settings.ca_file, settings.ledger_url, settings.embedding_url) == (None, None, None)
+    assert (settings.namespace, settings.theme) == ("shop", "costconsole-light")
+    assert settings.origins == {"redis_url": "demo", "theme": "--theme"}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_kept_data_are_there_the_next_time(demo: Callable[..., Demo], tmp_path: Path) -> None:
