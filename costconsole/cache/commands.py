@@ -63,11 +63,12 @@ async def arun_all(client: Any, commands: Sequence[Command]) -> list[Any]:
 
 STORE = Script("""
 local ttl = tonumber(ARGV[1])
-local stored = redis.call('HMGET', KEYS[1], 'response', 'metadata', 'raw')
+local stored = redis.call('HMGET', KEYS[1], 'response', 'metadata', 'raw', 'prompt_vector')
 local new = {}
 for i = 2, #ARGV, 2 do new[ARGV[i]] = ARGV[i + 1] end
 local written = 0
-if stored[1] ~= new.response or stored[2] ~= new.metadata or (stored[3] or '') ~= (new.raw or '') then
+if stored[1] ~= new.response or stored[2] ~= new.metadata or (stored[3] or '') ~= (new.raw or '')
+  or (stored[4] or '') ~= (new.prompt_vector or '') then
   local stale = redis.call('HKEYS', KEYS[1])
   redis.call('HSET', KEYS[1], unpack(ARGV, 2))
   for _, name in ipairs(stale) do
@@ -80,6 +81,6 @@ return written
 """)
 """Keep an answer: KEYS[1] its key; ARGV[1] milliseconds to live (0: for ever); then fields and values.
 
-An equal answer is not written again, for every write to an indexed hash indexes it anew (1.4 ms at 20,000
-entries); only its time to live starts afresh, as a provider has just given it again.
+An equal answer with an equal vector is not written again, for every write to an indexed hash indexes it
+anew (1.4 ms at 20,000 entries); only its time to live starts afresh, as a provider has just given it again.
 """

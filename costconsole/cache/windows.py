@@ -13,12 +13,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from costconsole.cache.commands import Command, arun_all
 from costconsole.cache.page import IndexPlace
 
-_MOST = 2_000
-"""A window holds at most so many matches where values tell them apart: 3 ms to sort."""
+_MOST = 500
+"""A window holds at most so many matches where values tell them apart: a millisecond to sort."""
+_FIRST_PAGES = 8
 _SERVER_LIMIT_S = 0.45
-_FIRST_SPAN = 3600.0
 _WIDEST = 1e15
 _STEPS = 100
 
@@ -74,22 +75,37 @@ class _Asked:
         )
         return int(reply[0])
 
-    async def newest(self) -> float:
-        """About the newest value there is (rounded by the server)."""
-        reply = await self.client.execute_command(
+    async def recent(self, depth: int) -> tuple[float, float]:
+        """The newest value there is and the one `depth` entries further, about (the server rounds them)."""
+        replies = await arun_all(self.client, [self._at(0), self._at(depth)])
+        newest = _value(replies[0])
+        further = _value(replies[1])
+        top = time.time() if newest is None else newest
+        return top, top - 3600.0 if further is None else further
+
+    def _at(self, offset: int) -> Command:
+        return (
             "FT.SEARCH", self.index, "*", "WITHOUTCOUNT", "RETURN", 1, self.field,
-            "SORTBY", self.field, "DESC", "LIMIT", 0, 1, "DIALECT", 2,
+            "SORTBY", self.field, "DESC", "LIMIT", offset, 1, "DIALECT", 2,
         )  # fmt: skip
-        try:
-            return float(reply[2][1])
-        except (IndexError, TypeError, ValueError):
-            return time.time()
+
+
+def _value(reply: Any) -> float | None:
+    try:
+        return float(reply[2][1])
+    except (IndexError, TypeError, ValueError):
+        return None
 
 
 async def _low(asked: _Asked, place: IndexPlace, count: int) -> str:
     """A lower bound above which there are at least `count` matches, and if possible at most `most`."""
-    top = await asked.newest() if place.value == "+inf" else float(place.value)
-    span = max(place.span * 1.5, abs(top) * 1e-15) if place.span else _FIRST_SPAN
+    if place.value == "+inf" or not place.span:
+        newest, low = await asked.recent(_FIRST_PAGES * count)
+        top = newest if place.value == "+inf" else float(place.value)
+        span = newest - low
+    else:
+        top, span = float(place.value), place.span * 1.5
+    span = max(span, abs(top) * 1e-12)
     narrow, wide, low = top, None, top - span
     for _ in range(_STEPS):
         found = await asked.matches(repr(low))

@@ -138,6 +138,12 @@ def test_an_equal_answer_is_not_written_again(cache: SemanticCache, client: Any)
     assert client.hgetall(key)[b"inserted_at"] == b"1795376589.413"
 
 
+def test_a_new_models_vector_replaces_the_old_one(cache: SemanticCache, client: Any) -> None:
+    cache.store(client, "x", unit(1), "s", PARIS, now_ms=NOW)
+    cache.store(client, "x", unit(0, 1), "s", PARIS, now_ms=NOW + 1)
+    assert cache.lookup(client, unit(0, 1), "s")[0].similarity == 1.0
+
+
 def test_an_expired_neighbor_does_not_hide_a_living_one(fresh_server: Any) -> None:
     import redis
 
