@@ -71,12 +71,13 @@ class Flusher:
         self.torn = 0
         self.held = 0
         """Calls in batches in memory."""
+        self._left = 0
         self.error = ""
         self.spool_error = ""
 
     @property
     def spooled(self) -> int:
-        return self._spool.calls if self._spool else 0
+        return self._spool.calls if self._spool else self._left
 
     @property
     def refused(self) -> str:
@@ -93,12 +94,16 @@ class Flusher:
         `now`: don't wait for the next attempt's time. `ahead`: put aside before sending, since there may
         be no time for it afterwards. Returns `delivered`.
         """
+        wanted = self.taken + len(self._queue)
         self._take()
         if ahead and self._batches:
             self._put_aside()
         if now or time.monotonic() >= self._retry_at:
             try:
                 self._deliver(deadline)
+                while self.taken < wanted and not self._batches and time.monotonic() < deadline:
+                    self._take()
+                    self._deliver(deadline)
             except NotSent as problem:
                 self.error = str(problem)
                 self._retry_at = time.monotonic() + self._backoff.next_s()
@@ -108,6 +113,8 @@ class Flusher:
                 self._backoff.reset()
         if self._batches:
             self._put_aside()
+        else:
+            self.spool_error = ""
         return self.delivered
 
     def _take(self) -> None:
@@ -228,6 +235,7 @@ class Flusher:
             self._orphan.close()
             self._orphan = None
         if self._spool is not None:
+            self._left = self._spool.calls
             if self._spool.waiting:
                 self._spool.close()
             else:

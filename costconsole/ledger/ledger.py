@@ -73,6 +73,9 @@ class Ledger:
         spool_dir: str | os.PathLike[str] | None = None,
         max_buffer: int = 100_000,
     ) -> None:
+        # A process may end before its first flush, and this module can't be imported by then (redis does).
+        import concurrent.futures.thread  # noqa: F401
+
         from costconsole.redis_store.target import parse_target
 
         if prompts not in ("preview", "full", "off"):
@@ -163,6 +166,8 @@ class Ledger:
         thread = self._thread
         if thread is not None and thread is not current_thread():
             thread.join(timeout_s)
+            if thread.is_alive():
+                return False
         return self._flusher.delivered
 
     def __enter__(self) -> Ledger:

@@ -95,7 +95,7 @@ class ViewCore:
         self._fields = Fields()
         self._known: dict[Bucket, Stored] = {}
         self._changed: set[Bucket] = set()
-        self._revision = 0
+        self._revision = self._began = 0
         self._frame: Frame | None = None
         self._complete = False
         """Whether the sums say what the known buckets do, for this frame."""
@@ -136,7 +136,7 @@ class ViewCore:
         since = f"({self._last_id}" if self._last_id else "-"
         return (
             changes,
-            ("ZSCORE", keys.late, "#"),
+            ("ZMSCORE", keys.late, "#", "@"),
             ("ZCARD", keys.late),
             ("ZRANGE", keys.late, 0, 0, "WITHSCORES"),
             ("HGETALL", keys.policy),
@@ -152,11 +152,13 @@ class ViewCore:
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-        changes, revision, length, lowest, policy, first, newest = replies
-        now = int(float(revision or 0))
+        changes, scores, length, lowest, policy, first, newest = replies
+        now, began = (int(float(score or 0)) for score in scores)
         oldest = next((int(score) for _member, score in _scored(lowest)), 0)
         if self._revision and (
-            now < self._revision or (int(length) >= LATE_LENGTH and oldest > self._revision)
+            began != self._began
+            or now < self._revision
+            or (int(length) >= LATE_LENGTH and oldest > self._revision)
         ):
             # Another server's data, or more changes than are remembered.
             self.invalidate()
@@ -166,7 +168,7 @@ class ViewCore:
                     bucket = _bucket(member)
                     if bucket is not None:
                         self._changed.add(bucket)
-        self._revision = now
+        self._revision, self._began = now, began
         if policy != self._policy_reply:
             self._policy_reply, self._policy = policy, _policy(policy)
         self._take_calls(plan, first, newest)
