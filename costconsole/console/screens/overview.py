@@ -22,16 +22,16 @@ from costconsole.console.screens.overview_empty import empty_lines
 from costconsole.console.screens.overview_tables import (
     DIMENSIONS,
     TAIL_COLUMNS,
+    Tail,
     of_slice,
     slice_columns,
     slice_rows,
     table_title,
-    tail_row,
 )
 from costconsole.console.screens.overview_tiles import Scope, tiles
 from costconsole.console.widgets.chart import Chart, legend
 from costconsole.console.widgets.painted import Line, Painted
-from costconsole.console.widgets.table import LiveTable, Row
+from costconsole.console.widgets.table import LiveTable
 from costconsole.console.widgets.tile import Tile
 from costconsole.console.widgets.waterfall import Waterfall, waterfall_lines
 from costconsole.domain.call import Call
@@ -130,7 +130,7 @@ class OverviewPage(Page):
         self._call: Call | None = None
         self._neighbor: CacheEntry | None = None
         self._caches: tuple[CacheInfo, ...] | None = None
-        self._rows: dict[str, Row] = {}
+        self._tail = Tail()
         self._tz: tzinfo | None = None
 
     def compose(self) -> ComposeResult:
@@ -185,8 +185,6 @@ class OverviewPage(Page):
     # -- figures
 
     def show(self, view: LedgerView) -> None:
-        if self._view is not None and view.window != self._view.window:
-            self._rows.clear()
         self._view = view
         self._draw()
 
@@ -271,7 +269,8 @@ class OverviewPage(Page):
 
     def _draw_tail(self, view: LedgerView) -> None:
         table = self.query_one("#tail", LiveTable)
-        held = table.has_focus and table.row_count > 0 and table.cursor_key != self._newest(table)
+        newest = self._tail.calls[0].id if self._tail.calls else None
+        held = table.has_focus and table.cursor_key not in (None, newest)
         if held != self._tail_held:
             self._tail_held = held
             table.border_subtitle = Content("held; g follows again" if held else "")
@@ -280,17 +279,14 @@ class OverviewPage(Page):
         calls = view.recent
         if self._drill is not None:
             calls = tuple(call for call in calls if of_slice(call, *self._drill))
-        known = self._rows
-        self._rows = {call.id: known.get(call.id) or tail_row(call, self._tz) for call in calls}
-        table.update_rows(list(self._rows.values()))
+        if calls != self._tail.calls:
+            self._tail = Tail(calls, self._tz, self._tail)
+            table.update_rows(self._tail)
 
     @property
     def _stacked(self) -> bool:
         """Whether the two tables stand one above the other."""
         return self.has_class("-stack") or not (self.has_class("-narrow") or self.has_class("-wide"))
-
-    def _newest(self, table: LiveTable) -> str | None:
-        return next(iter(self._rows), None) if table.row_count else None
 
     def _title(self, widget: Widget, title: str) -> None:
         if str(widget.border_title or "") != title:
@@ -361,7 +357,6 @@ class OverviewPage(Page):
         elif self._drill is not None:
             self._drill = None
             self.remove_class("-drilled")
-            self._rows.clear()
         else:
             return False
         self.call_after_refresh(self._draw)
@@ -372,14 +367,9 @@ class OverviewPage(Page):
         if event.table.id == "by":
             self._drill = (self._dimension, event.key)
             self.add_class("-drilled")
-            self._rows.clear()
             self._draw()
-        elif self._view is not None:
-            call = next((call for call in self._view.recent if call.id == event.key), None)
-            if call is None:
-                self.say("That call has left the newest ones.")
-            else:
-                self._open_call(call)
+        elif (call := self._tail.call(event.key)) is not None:
+            self._open_call(call)
 
     # -- one call
 
@@ -423,7 +413,7 @@ class OverviewPage(Page):
         if key is None or self._view is None:
             return None
         if table.id == "tail":
-            call = next((call for call in self._view.recent if call.id == key), None)
+            call = self._tail.call(key)
             return None if call is None else self._copy_call(call, whole=whole)
         if not whole:
             return self._dimension, key

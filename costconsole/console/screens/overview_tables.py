@@ -115,7 +115,7 @@ TAIL_COLUMNS = (
     Column("prompt", "prompt", 12, flex=True),
 )
 
-_OUTCOME_STYLES = {
+_OUTCOME_INKS = {
     Outcome.EXACT: "accent",
     Outcome.SEMANTIC: "second",
     Outcome.MISS: "",
@@ -126,14 +126,15 @@ _OUTCOME_STYLES = {
 def tail_row(call: Call, tz: tzinfo | None) -> Row:
     """One call. Its tokens are those that were paid for, or on a hit those that were not."""
     hit = call.outcome.is_hit
-    words = safe(first_words(call.preview, 300))
+    words = first_words(call.preview, 300)
+    outcome: str | Content
+    prompt: str | Content
     if call.error:
         outcome = safe("✗ error", "bad")
-        prompt = join(
-            safe(first_words(call.error, 60), "bad"), safe(" · ") if call.preview else safe(""), words
-        )
+        prompt = join(safe(first_words(call.error, 60), "bad"), safe(f" · {words}" if words else ""))
     else:
-        outcome, prompt = safe(call.outcome.value, _OUTCOME_STYLES[call.outcome]), words
+        ink = _OUTCOME_INKS[call.outcome]
+        outcome, prompt = safe(call.outcome.value, ink) if ink else call.outcome.value, words
     return Row(
         call.id,
         (
@@ -150,6 +151,37 @@ def tail_row(call: Call, tz: tzinfo | None) -> Row:
             prompt,
         ),
     )
+
+
+class Tail:
+    """The newest calls as rows, made when they are shown, and kept while the call is among them."""
+
+    def __init__(
+        self, calls: Sequence[Call] = (), tz: tzinfo | None = None, before: Tail | None = None
+    ) -> None:
+        self.calls = tuple(calls)
+        self._tz = tz
+        self._places = {call.id: place for place, call in enumerate(self.calls)}
+        known: dict[str, Row] = {} if before is None else before._rows
+        self._rows: dict[str, Row] = {id_: row for id_, row in known.items() if id_ in self._places}
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def __getitem__(self, index: int) -> Row:
+        call = self.calls[index]
+        row = self._rows.get(call.id)
+        if row is None:
+            row = self._rows[call.id] = tail_row(call, self._tz)
+        return row
+
+    def index_of(self, key: str) -> int | None:
+        return self._places.get(key)
+
+    def call(self, key: str) -> Call | None:
+        """The call of that id, if it is still among the newest."""
+        place = self._places.get(key)
+        return None if place is None else self.calls[place]
 
 
 def of_slice(call: Call, dimension: str, value: str) -> bool:

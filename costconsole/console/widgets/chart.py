@@ -146,7 +146,8 @@ class Chart(Painted):
         self.charset: Charset = charset
         self._empty = ""
         self._plotter: Plotter | None = None
-        self._shown: tuple[object, ...] | None = None
+        self._shown: _Shown | None = None
+        self._done: tuple[object, ...] = ()
         self._busy = False
 
     def show_plot(self, plotter: Plotter, *, empty: str) -> None:
@@ -165,19 +166,36 @@ class Chart(Painted):
 
     async def _build(self) -> None:
         try:
-            while (wanted := self._wanted()) != self._shown:
-                empty, plot, width, height, charset = wanted
-                if plot.is_empty:
-                    self.paint(centred(empty, width, height))
-                else:
-                    self.paint(await asyncio.to_thread(draw_plot, plot, width, height, charset))
-                self._shown = wanted
+            while (plotter := self._plotter) is not None:
+                job = (plotter, self._empty, *self.content_size, self.charset)
+                if job == self._done:
+                    break
+                made = await asyncio.to_thread(_make, *job, self._shown)
+                self._done = job
+                if made is not self._shown:
+                    self._shown = made
+                    self.paint(made.lines)
         finally:
             self._busy = False
 
-    def _wanted(self) -> tuple[str, Plot, int, int, Charset]:
-        assert self._plotter is not None
-        width, height = self.content_size
-        # The labels' width is known only from a plot, and the number of columns from that width.
-        canvas = max(1, width - self._plotter(1).label_width)
-        return self._empty, self._plotter(canvas * _DOTS[self.charset]), width, height, self.charset
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a chart shows, and from what it was made."""
+
+    origin: tuple[object, ...]
+    lines: tuple[Line, ...]
+
+
+def _make(
+    plotter: Plotter, empty: str, width: int, height: int, charset: Charset, shown: _Shown | None
+) -> _Shown:
+    """What to show now: `shown` itself when nothing has changed. Runs in a thread."""
+    # The labels' width is known only from a plot, and the number of columns from that width.
+    canvas = max(1, width - plotter(1).label_width)
+    plot = plotter(canvas * _DOTS[charset])
+    origin = (plot, empty, width, height, charset)
+    if shown is not None and shown.origin == origin:
+        return shown
+    drawn = centred(empty, width, height) if plot.is_empty else draw_plot(plot, width, height, charset)
+    return _Shown(origin, drawn)

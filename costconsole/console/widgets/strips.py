@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import repeat
+
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style as RichStyle
@@ -14,13 +17,18 @@ _GAP = 8  # Unchanged cells between two changes that are cheaper to send again t
 
 Cell = tuple[str, RichStyle | None]
 
+# Signs that take one cell each: figures, frames, bars, blocks and dots, which are most of what is drawn.
+_NARROW = re.compile(
+    "[ -~\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2190-\u22ff\u2500-\u25fc\u2800-\u28ff]*"
+).fullmatch
+
 
 def cells(strip: Strip) -> list[Cell]:
     """One pair of text and style per cell; the second cell of a wide character has the text ""."""
     found: list[Cell] = []
     for text, style, _control in strip:
-        if text.isascii():
-            found.extend((character, style) for character in text)
+        if text.isascii() or _NARROW(text):
+            found.extend(zip(text, repeat(style)))
             continue
         for character in text:
             width = cell_len(character)

@@ -17,7 +17,9 @@ from textual.style import Style
 
 from costconsole.console.safe import safe
 from costconsole.console.widgets.columns import Column, LazyRows, Place, Row, Rows, arrange, sort_rows
+from costconsole.console.widgets.painted import fit
 from costconsole.console.widgets.strips import Inks, changed_spans
+from costconsole.domain.text import visible
 
 __all__ = ["Column", "LazyRows", "LiveTable", "Row", "Rows"]
 
@@ -377,7 +379,7 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _heading(self) -> Strip:
         base = self.visual_style + self._inks.component("table--heading")
         marked = self.visual_style + self._inks.component("table--sorted")
-        cells: list[tuple[Place, Content, Style]] = []
+        cells: list[tuple[Place, str | Content, Style]] = []
         for place in self._places:
             title, style = place.column.title, base
             if place.column.key == self._sort_key:
@@ -417,20 +419,29 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         if under_cursor:
             name = "table--cursor" if focused else "table--cursor-blurred"
             base += self._inks.component(name)
-        cells = [(place, _content(row.cells[place.index]), base) for place in self._places]
+        cells = [(place, row.cells[place.index], base) for place in self._places]
         return self._joined(cells, base)
 
-    def _joined(self, cells: Sequence[tuple[Place, Content, Style]], base: Style) -> Strip:
+    def _joined(self, cells: Sequence[tuple[Place, str | Content, Style]], base: Style) -> Strip:
         segments: list[Segment] = []
-        gap = Segment(" ", base.rich_style)
-        for n, (place, content, style) in enumerate(cells):
-            if n:
-                segments.append(gap)
-            segments.extend(self._cell(place, content, style))
+        plain = base.rich_style
+        # Plain text is most of a table: it is put together before a segment is made of it.
+        text = ""
+        for n, (place, cell, style) in enumerate(cells):
+            gap = " " if n else ""
+            if isinstance(cell, str):
+                text += gap + fit(visible(cell), place.width, right=place.column.align == "right")
+                continue
+            if text or gap:
+                segments.append(Segment(text + gap, plain))
+                text = ""
+            segments.extend(self._cell(place, cell, style))
+        if text:
+            segments.append(Segment(text, plain))
         strip = Strip(segments)
         left = round(self.scroll_x)
         width = self.scrollable_content_region.width
-        return strip.crop_extend(left, left + width, base.rich_style).simplify()
+        return strip.crop_extend(left, left + width, plain).simplify()
 
     def _cell(self, place: Place, content: Content, style: Style) -> Iterator[Segment]:
         if content.cell_length > place.width:
