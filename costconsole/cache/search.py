@@ -83,12 +83,15 @@ class EntrySearch:
         vector: bytes,
         caches: Iterable[CacheInfo] | CacheInfo | str | None = None,
         k: int = 20,
+        *,
+        scope: str = "",
     ) -> EntryPage:
         """The `k` entries nearest to a float32 vector over the caches, best first, with similarities.
 
+        With a scope, only entries of it, as the gateway looks them up.
         Caches that can't be searched by it (other dimensions, no vectors, no index) are named in the note.
         """
-        found, notes = await self._nearest(vector, self._chosen(caches), k)
+        found, notes = await self._nearest(vector, self._chosen(caches), k, scope)
         found.sort(key=lambda pair: -pair[1])
         similarities = dict(found)
         entries = await self._fill([key for key, _ in found[:k]])
@@ -225,14 +228,14 @@ class EntrySearch:
             return Batch(cache, (), True, note=f"{cache.name} can't be read: {error}")
 
     async def _nearest(
-        self, vector: bytes, caches: Sequence[CacheInfo], k: int
+        self, vector: bytes, caches: Sequence[CacheInfo], k: int, scope: str = ""
     ) -> tuple[list[tuple[bytes, float]], list[str]]:
         """Keys and similarities, and a note for every cache that couldn't be asked."""
         asked: list[tuple[CacheInfo, Command]] = []
         notes: list[str] = []
         for cache in caches:
             problem = _why_not(cache, vector)
-            command = None if problem else layout_of(cache.library).knn(cache, vector, k)
+            command = None if problem else layout_of(cache.library).knn(cache, vector, k, scope)
             if command is not None:
                 asked.append((cache, command))
             elif problem and cache.kind == "semantic":
@@ -246,7 +249,7 @@ class EntrySearch:
             mine, raw = _mine(cache, reply)
             if len(mine) < k <= raw:
                 # Another cache's entries took the places: its index covers them as well.
-                wider = layout_of(cache.library).knn(cache, vector, k * 10)
+                wider = layout_of(cache.library).knn(cache, vector, k * 10, scope)
                 (again,) = await arun_all(self._client, [wider] if wider else [])
                 mine = mine if isinstance(again, Exception) else _mine(cache, again)[0][:k]
             found += mine

@@ -155,6 +155,28 @@ async def test_search_by_meaning_merges_caches_best_first(client: Any, aclient: 
     assert one.note == ""
 
 
+async def test_search_by_meaning_in_one_scope(client: Any, aclient: Any) -> None:
+    own = own_cache(client)
+    for number in range(40):
+        store(client, own, f"theirs {number}", scope="other", vector=unit(1, number / 1000))
+    store(client, own, "mine", scope="one", vector=at_similarity(0.3))
+    page = await (await searching(aclient)).by_vector(unit(1), OWN, 5, scope="one")
+    assert [entry.prompt for entry in page] == ["mine"]
+
+
+async def test_pages_are_whole_after_many_evictions(client: Any, aclient: Any) -> None:
+    """The index still counts what was evicted; its shortcut for the newest entries stops short then."""
+    redisvl_index(client, "llmcache")
+    keys = [redisvl_store(client, "llmcache", f"p{n}", at=f"{1795376000 + n / 3!r}") for n in range(120)]
+    client.delete(*keys[60:])
+    search = await searching(aclient)
+    for limit in (7, 50, 73):
+        assert [e.key for e in await search.newest("llmcache", limit)] == keys[
+            59 : 59 - limit if limit < 60 else None : -1
+        ]
+        assert await every_page(search, limit, "llmcache") == keys[59::-1]
+
+
 async def test_neighbors_are_the_nearest_others_of_the_cache(client: Any, aclient: Any) -> None:
     own = own_cache(client)
     keys = [store(client, own, f"{s}", vector=at_similarity(s)) for s in (1.0, 0.9, 0.7, 0.2)]

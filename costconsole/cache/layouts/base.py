@@ -63,8 +63,11 @@ class Layout(Protocol):
     def text_fields(self, cache: CacheInfo) -> tuple[str, ...]:
         """The TEXT fields that a search by text looks in; none: prompts and answers aren't indexed."""
 
-    def knn(self, cache: CacheInfo, vector: bytes, k: int) -> Command | None:
-        """The search for the `k` nearest entries of a float32 vector; None: this cache has no vectors."""
+    def knn(self, cache: CacheInfo, vector: bytes, k: int, scope: str = "") -> Command | None:
+        """The search for the `k` nearest entries of a float32 vector, in one scope if it is given.
+
+        None: this cache has no vectors, or no scopes.
+        """
 
     def parse_knn(self, cache: CacheInfo, reply: Any) -> list[tuple[bytes, float]]:
         """Keys and similarities of what `knn` found, best first, keys of other caches among them."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from costconsole.cache.commands import Command
-from costconsole.cache.textquery import glob_escaped
+from costconsole.cache.textquery import glob_escaped, tag_escaped
 from costconsole.cache.vectors import from_stored, to_stored
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.redis_store.replies import pairs, text
@@ -26,6 +26,8 @@ class HashLayout:
     listed: tuple[str, ...] = ()
     """Fields that a list needs; the vector is never among them."""
     texts: tuple[str, ...] = ()
+    scope_field = ""
+    """The TAG field that look-ups never leave, where there is one."""
 
     def entry(self, cache: CacheInfo, key: str, fields: Mapping[str, bytes]) -> CacheEntry:
         """What the fields mean. `fields` lacks those that aren't stored."""
@@ -40,12 +42,15 @@ class HashLayout:
     def text_fields(self, cache: CacheInfo) -> tuple[str, ...]:
         return self.texts if cache.index else ()
 
-    def knn(self, cache: CacheInfo, vector: bytes, k: int) -> Command | None:
+    def knn(self, cache: CacheInfo, vector: bytes, k: int, scope: str = "") -> Command | None:
+        if scope and not self.scope_field:
+            return None
         if not cache.index or not cache.dims or cache.metric != "COSINE" or cache.datatype not in _SIZES:
             return None
         effort = f" EF_RUNTIME {max(EF_RUNTIME, k)}" if cache.algorithm == "HNSW" else ""
+        within = f"(@{self.scope_field}:{{{tag_escaped(scope)}}})" if scope else "*"
         return (
-            "FT.SEARCH", cache.index, f"*=>[KNN {k} @{self.vector_field} $v{effort} AS __distance]",
+            "FT.SEARCH", cache.index, f"{within}=>[KNN {k} @{self.vector_field} $v{effort} AS __distance]",
             "PARAMS", 2, "v", to_stored(vector, cache.datatype), "RETURN", 1, "__distance",
             "SORTBY", "__distance", "ASC", "LIMIT", 0, k, "DIALECT", 2,
         )  # fmt: skip

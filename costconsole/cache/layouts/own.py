@@ -28,6 +28,7 @@ class OwnLayout(HashLayout):
     created = "inserted_at"
     listed = ("prompt", "response", "model", "metadata", "scope", "route", "tag", "inserted_at", "created_ms")
     texts = ("prompt", "response")
+    scope_field = "scope"
 
     def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
         found = [info for index in seen.indexes if (info := self._semantic(index, seen)) is not None]
