@@ -96,7 +96,7 @@ if #batch.b > 0 then
   local revision = pcall('ZINCRBY', late, '1', '#')
   note(revision)
   if type(revision) == 'string' then
-    redis.call('ZADD', late, 'NX', time[1] .. '000', '@')
+    redis.call('ZADD', late, 'NX', string.format('%.0f', time[1] * 1000000 + time[2]), '@')
     for _, member in ipairs(batch.b) do redis.call('ZADD', late, revision, member) end
     if redis.call('ZCARD', late) > {LATE_LENGTH} then
       redis.call('ZREMRANGEBYRANK', late, 0, -{LATE_LENGTH + 1})

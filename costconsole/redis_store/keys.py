@@ -45,7 +45,7 @@ class Keys:
     @property
     def late(self) -> str:
         """Zset of buckets by the revision of their last change: members `grain:number`, and `#` with the
-        newest revision, which every flush raises by one, and `@` with the Unix ms of the first flush, by
+        newest revision, which every flush raises by one, and `@` with the Unix microseconds of the first flush, by
         which another server's data is told. A reader learns from it what to read again."""
         return self.root + "late"
 
