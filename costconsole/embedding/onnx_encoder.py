@@ -12,6 +12,8 @@ from costconsole.embedding.store import MODEL_FILE, TOKENIZER_FILE
 
 # Tokenizing one text needs no thread pool, and the pool's start is what a first query would wait for.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Its builds report their use to their maker, from the import on, unless told not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import numpy as np
 import onnxruntime as ort

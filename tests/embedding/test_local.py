@@ -178,3 +178,18 @@ def test_the_parent_imports_nothing_heavy() -> None:
     )
     assert done.stdout == "[]\n"
     assert done.stderr == ""
+
+
+def test_nothing_is_written_or_reported_about_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """onnxruntime would leave an identifier of the device in the cache folder, and send it to its maker."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    embedder = LocalEmbedder()
+    try:
+        assert embedder.embed(["hello"])[0].dims == 384
+    finally:
+        embedder.close()
+    assert [path.name for path in tmp_path.rglob("*") if "onnx" in path.name or path.name == "deviceid"] == []
