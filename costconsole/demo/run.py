@@ -24,6 +24,7 @@ from costconsole.domain.errors import ExitCode, Problem
 from costconsole.settings import Settings
 
 _LINGER_S = 8.0
+_WINDOW = "15m"
 
 
 def run_demo(
@@ -76,11 +77,15 @@ def run_demo(
 
 
 def _settings_for(settings: Settings, url: str) -> Settings:
-    """The user's settings with the demo's Redis, and without what belongs to another one."""
+    """The user's settings with the demo's Redis, and without what belongs to another one.
+
+    Unless a window was chosen it is the shortest that holds a whole day of the demo, which is ten minutes.
+    """
     origins = {name: origin for name, origin in settings.origins.items() if not name.startswith("redis_")}
     return replace(
         settings,
         redis_url=url,
+        window=settings.window if "window" in settings.origins else _WINDOW,
         redis_username=None,
         redis_password=None,
         ca_file=None,
