@@ -44,6 +44,7 @@ class RedisSource:
         self._ledger_client: Any = None
         self._reader: LedgerReader | None = None
         self._caches: tuple[CacheInfo, ...] | None = None
+        self._indexes: frozenset[bytes] = frozenset()
         self._finding = asyncio.Lock()
         self._search: Any = None
         self._embedder: Embedder | None = None
@@ -101,9 +102,18 @@ class RedisSource:
 
                 if self._client is None:
                     raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
+                # Asked first: an index that is made meanwhile is then seen as a change.
+                self._indexes = await self._asked(_index_names(self._client))
                 self._caches = await self._asked(find_caches(self._client, self._link.server, self._keys))
                 self._search = None
             return self._caches
+
+    async def caches_changed(self) -> bool:
+        """Whether an index came or went since `caches` looked. The names alone cost nothing."""
+        if self._client is None or self._caches is None:
+            return False
+        names: frozenset[bytes] = await self._asked(_index_names(self._client))
+        return names != self._indexes
 
     @property
     def search(self) -> EntrySearch:
@@ -157,6 +167,16 @@ class _Explained:
             return await self._asked(method(*args, **options))
 
         return call
+
+
+async def _index_names(client: Any) -> frozenset[bytes]:
+    """Names of all search indexes; none where there is no search, or no right to list them."""
+    from redis.exceptions import ResponseError
+
+    try:
+        return frozenset(await client.execute_command("FT._LIST"))
+    except ResponseError:
+        return frozenset()
 
 
 def _import_redis() -> None:

@@ -100,6 +100,10 @@ class Source(Protocol):
 
     async def caches(self, refresh: bool = False) -> tuple[CacheInfo, ...]: ...
 
+    async def caches_changed(self) -> bool:
+        """Whether caches came or went since `caches` looked: cheap enough to ask every few seconds."""
+        ...
+
     @property
     def search(self) -> EntrySearch: ...
 

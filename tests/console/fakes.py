@@ -348,6 +348,9 @@ class FakeSource:
     async def caches(self, refresh: bool = False) -> tuple[CacheInfo, ...]:
         return self.known_caches
 
+    async def caches_changed(self) -> bool:
+        return False
+
 
 def refused() -> ConnectionProblem:
     return ConnectionProblem("prod-cache:6379/0 refused the connection: is Redis running there?")

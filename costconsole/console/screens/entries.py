@@ -1,0 +1,641 @@
+"""Entries: what is in the caches, is it right?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.events import Resize
+from textual.widget import Widget
+from textual.widgets import Input
+
+from costconsole.console.page import Export, Page
+from costconsole.console.palette import Command
+from costconsole.console.safe import safe
+from costconsole.console.screens.entries_finder import (
+    MODES,
+    Finder,
+    Found,
+    Mode,
+    Question,
+    count_words,
+    merge_newest,
+    note_words,
+)
+from costconsole.console.screens.entries_latest import Latest
+from costconsole.console.screens.entries_listing import Held, Listing, Shape, columns, dividers, in_order
+from costconsole.console.screens.entries_panel import EntryPanel
+from costconsole.console.screens.entries_query import EntryTable, QueryInput
+from costconsole.console.screens.entries_words import (
+    LIST_TITLES,
+    MODE_WORDS,
+    cache_words,
+    empty_words,
+    export_rows,
+    no_cache_lines,
+    title_words,
+)
+from costconsole.console.screens.entries_wrap import wrap_text
+from costconsole.console.source import Link
+from costconsole.console.widgets.painted import Painted, fit
+from costconsole.console.widgets.table import LiveTable, Row
+from costconsole.domain.entry import CacheInfo
+from costconsole.domain.errors import Problem
+from costconsole.domain.figures import LedgerView
+
+_NARROW = 110
+_AGAIN_S = {"newest": 2.0, "meaning": 5.0, "text": 5.0, "key": 5.0}
+"""Seconds after which what is on screen is read again by itself."""
+_CACHES_S = 5.0
+_NO_CACHES_S = 15.0
+_SLOW_S = 0.4
+_MODEL_S = 0.25
+_NATURAL: dict[str, tuple[str | None, bool]] = {
+    "meaning": ("similarity", True),
+    "newest": ("age", False),
+    "text": ("age", False),
+    "key": (None, False),
+}
+
+
+class EntriesPage(Page):
+    """A search line, the entries that answer it, and one of them in full.
+
+    Classes say what fits and what is shown: `-narrow` (below 110 columns: the entry takes the place of the
+    list, with `-open`), `-nothing` (no cache at all).
+    """
+
+    TITLE = "Entries"
+    KEY = "2"
+    FIRST_FOCUS = "#list"
+    TIMER: ClassVar[Callable[[], float]] = time.perf_counter
+    """Seconds of any origin; what searches took is told by it."""
+
+    BINDING_GROUP_TITLE = "Entries"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "ctrl+t", "next_mode", "mode", id="entries.mode", tooltip="search by meaning, by text or by key"
+        ),
+        Binding(
+            "c,ctrl+n",
+            "next_cache",
+            "cache",
+            id="entries.cache",
+            tooltip="search the next cache, or all of them",
+        ),
+        Binding("f5", "look_again", "look for caches again", show=False, id="entries.look_again"),
+    ]
+    DEFAULT_CSS = """
+    EntriesPage {
+        layout: vertical;
+        .panel {
+            border: round $text-disabled;
+            border-title-color: $text-muted;
+            border-subtitle-color: $text-muted;
+        }
+        &.-ascii .panel { border: ascii $text-disabled; }
+        LiveTable:focus, Reader:focus { border: round $accent; border-title-color: $foreground; }
+        &.-ascii LiveTable:focus, &.-ascii Reader:focus { border: ascii $accent; }
+        #search { height: 3; padding: 0 1; }
+        #search:focus-within { border: round $accent; border-title-color: $foreground; }
+        &.-ascii #search:focus-within { border: ascii $accent; }
+        #query-mark { width: 2; height: 1; }
+        #query { width: 1fr; }
+        #count { width: 44; height: 1; }
+        #body { height: 1fr; }
+        #list { width: 7fr; }
+        #entry { width: 5fr; }
+        #note { height: 1; padding: 0 2; }
+        #nothing { display: none; height: 1fr; padding: 1 2; }
+        &.-narrow #count { width: 34; }
+        &.-narrow #entry { display: none; }
+        &.-narrow.-open #search, &.-narrow.-open #list, &.-narrow.-open #note { display: none; }
+        &.-narrow.-open #entry { display: block; }
+        &.-nothing #body, &.-nothing #search, &.-nothing #note { display: none; }
+        &.-nothing #nothing { display: block; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mode: Mode = "meaning"
+        self._caches: tuple[CacheInfo, ...] | None = None
+        self._chosen = ""
+        self._found: Found | None = None
+        self._stuck: Found | None = None
+        self._listing: Listing | None = None
+        self._sort: tuple[str, bool] | None = None
+        self._view: LedgerView | None = None
+        self._link: Link | None = None
+        self._problem = ""
+        self._visited: list[str] = []
+        self._asked_s = self._looked_s = 0.0
+        self._answers = Latest(self._answer, show=self._show_found, fail=self._failed)
+        self._pages = Latest(self._next_page, show=self._show_page, fail=self._page_failed)
+        self._looks = Latest(self._look, show=self._show_caches, fail=self._failed)
+        self._watch = Latest(self._changed, show=self._show_changed, fail=lambda _asked, _error: None)
+
+    # -- parts
+
+    def compose(self) -> ComposeResult:
+        app = self.console_app
+        with Horizontal(id="search", classes="panel"):
+            yield Painted(id="query-mark")
+            yield QueryInput(id="query")
+            yield Painted(id="count")
+        with Horizontal(id="body"):
+            yield EntryTable(
+                columns(Shape()),
+                why_not_sorted=self._why_not_sorted,
+                say=self.say,
+                id="list",
+                classes="panel",
+            )
+            yield EntryPanel(
+                self.source, clock=app.clock, tz=app.settings.tz, fail=partial(self._failed, None), id="entry"
+            )
+        yield Painted(id="note")
+        yield Painted(id="nothing")
+
+    def on_mount(self) -> None:
+        self._finder = Finder(self.source, self.console_app.clock, type(self).TIMER)
+        self.set_class(self.console_app.settings.charset == "ascii", "-ascii")
+        self.query_one("#query-mark", Painted).paint(((("› ", "accent"),),))
+        self._table.set_empty("Looking for caches…")
+        self._titles()
+        self.watch(self._table, "scroll_y", self._need_more, init=False)
+
+    def on_unmount(self) -> None:
+        for latest in (self._answers, self._pages, self._looks, self._watch):
+            latest.drop()
+
+    @property
+    def _table(self) -> EntryTable:
+        return self.query_one("#list", EntryTable)
+
+    @property
+    def _panel(self) -> EntryPanel:
+        return self.query_one("#entry", EntryPanel)
+
+    @property
+    def _input(self) -> QueryInput:
+        return self.query_one("#query", QueryInput)
+
+    def on_resize(self, event: Resize) -> None:
+        narrow = event.size.width < _NARROW
+        self.set_class(narrow, "-narrow")
+        if not narrow:
+            self.remove_class("-open")
+        self.call_after_refresh(self._after_resize)
+
+    def _after_resize(self) -> None:
+        self._follow()
+        self._note()
+        self._need_more()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being read."""
+        return any(latest.busy for latest in (self._answers, self._pages, self._looks)) or self._panel.busy
+
+    async def settle(self) -> None:
+        """Wait until everything that was asked for is on screen."""
+        while self.busy:
+            for latest in (self._looks, self._answers, self._pages):
+                await latest.settle()
+            await self._panel.settle()
+
+    # -- the connection and time
+
+    def show_link(self, link: Link) -> None:
+        before, self._link = self._link, link
+        if link.state == "live" and (before is None or before.state != "live"):
+            self._looks.ask(False)
+
+    def show(self, view: LedgerView) -> None:
+        self._view = view
+        if self._caches is None:
+            if not self._looks.busy:
+                self._looks.ask(False)
+            return
+        now = type(self).TIMER()
+        if now - self._looked_s >= (_CACHES_S if self._caches else _NO_CACHES_S) and not self._looks.busy:
+            self._looked_s = now
+            if self._caches:
+                self._watch.ask(None)
+            else:
+                self._looks.ask(True)
+        self._ask_again(now)
+        self._draw()
+
+    def _ask_again(self, now: float) -> None:
+        """Read what is on screen again, when that disturbs nobody."""
+        found = self._found
+        if found is None or self._answers.busy or self._pages.busy:
+            return
+        if found.partial or self._held or now - self._asked_s < _AGAIN_S[found.by]:
+            return
+        self._ask(quiet=True)
+
+    @property
+    def _held(self) -> bool:
+        """Whether somebody reads: the list is scrolled, or the entry has the focus."""
+        focused = self.screen.focused
+        return not self._table.at_top or (focused is not None and self._panel in focused.ancestors)
+
+    # -- caches
+
+    async def _look(self, again: bool) -> tuple[CacheInfo, ...]:
+        return await self.source.caches(again)
+
+    def _show_caches(self, _again: bool, caches: tuple[CacheInfo, ...]) -> None:
+        if caches == self._caches and self._found is not None and not self._problem:
+            return
+        self._caches = caches
+        self._looked_s = type(self).TIMER()
+        if self._chosen not in {cache.name for cache in caches}:
+            self._chosen = ""
+        self.set_class(not caches, "-nothing")
+        if not caches:
+            label = self.source.link.label
+            self.query_one("#nothing", Painted).paint(lambda width, _height: no_cache_lines(label, width))
+        self._titles()
+        self.refresh_bindings()
+        self._ask()
+
+    async def _changed(self, _asked: None) -> bool:
+        return await self.source.caches_changed()
+
+    def _show_changed(self, _asked: None, changed: bool) -> None:
+        if changed:
+            self._looks.ask(True)
+
+    @property
+    def _cache(self) -> CacheInfo | None:
+        return next((cache for cache in self._caches or () if cache.name == self._chosen), None)
+
+    def _titles(self) -> None:
+        panel, caches = self.query_one("#search"), self._caches or ()
+        panel.border_title = safe(title_words(self._mode, self._cache, len(caches)))
+        panel.border_subtitle = safe(cache_words(self._cache, caches))
+        self._input.placeholder = f"/ searches {MODE_WORDS[self._mode]}"
+
+    # -- asking and answering
+
+    def _ask(self, *, quiet: bool = False) -> None:
+        if not self._caches:
+            return
+        self._asked_s = type(self).TIMER()
+        self._pages.drop()
+        self._answers.ask(Question(self._mode, self._input.value, self._caches, self._cache, quiet))
+        if not quiet:
+            self.set_timer(_SLOW_S, self._count)
+
+    async def _answer(self, question: Question) -> Found:
+        return await self._finder.find(question)
+
+    def _show_found(self, question: Question, found: Found) -> None:
+        before = self._found
+        quiet = (
+            question.quiet
+            and before is not None
+            and before.by == found.by
+            and before.question == replace(question, quiet=False)
+        )
+        found = replace(found, question=replace(question, quiet=False))
+        self._problem, self._stuck = "", None
+        if quiet and before is not None:
+            found = (
+                merge_newest(before, found)
+                if found.by == "newest"
+                else replace(found, took_ms=before.took_ms)
+            )
+            self._found = found
+            self._draw(anew=True)
+        else:
+            self._found = found
+            self._visited.clear()
+            self._begin(before)
+        if found.waits:
+            self.set_timer(_MODEL_S, self._model_may_be_ready)
+        self._need_more()
+
+    def _begin(self, before: Found | None) -> None:
+        """Show another answer from its beginning."""
+        found, table = self._found, self._table
+        assert found is not None
+        if before is None or before.by != found.by:
+            self._sort = None
+        table.set_empty(empty_words(found))
+        wanted = columns(self._shape)
+        if wanted != table.columns:
+            table.set_columns(wanted)
+        title = LIST_TITLES[found.by]
+        if str(table.border_title or "") != title:
+            table.border_title = safe(title)
+        self._draw(anew=True)
+        table.action_to_end(-1)
+        table.scroll_to(y=0, animate=False, force=True)
+        self._follow()
+
+    def _failed(self, _asked: object, error: Exception) -> None:
+        if isinstance(error, Problem):
+            self._problem = str(error)
+        else:
+            self._problem = f"an error inside the console ({type(error).__name__})"
+            asyncio.get_running_loop().call_exception_handler({"message": "entries", "exception": error})
+        self._note()
+        self._count()
+
+    def _model_may_be_ready(self) -> None:
+        found = self._found
+        if found is None or not found.waits or self._answers.busy or not self._input.value.strip():
+            return
+        status = self.source.embedder.status
+        if status == "ready" or status.startswith("failed"):
+            self._ask()
+        else:
+            self.set_timer(_MODEL_S, self._model_may_be_ready)
+
+    # -- further pages
+
+    def _need_more(self) -> None:
+        """Read the next page when the end of what is loaded comes near."""
+        found, table = self._found, self._table
+        if found is None or found.next is None or found is self._stuck or self._pages.busy:
+            return
+        if self._answers.busy or self._listing is None:
+            return
+        at = self._listing.index_of(table.cursor_key) if table.cursor_key is not None else 0
+        seen = max(at or 0, round(table.scroll_y) + table.rows_in_sight)
+        if seen + table.rows_in_sight >= len(self._listing):
+            self._pages.ask(found)
+
+    async def _next_page(self, found: Found) -> Found:
+        return await self._finder.more(found)
+
+    def _show_page(self, before: Found, found: Found) -> None:
+        if self._found is before:
+            self._found = found
+            self._draw(anew=True)
+            self.call_after_refresh(self._need_more)
+
+    def _page_failed(self, before: Found, error: Exception) -> None:
+        self._stuck = before
+        self._failed(before, error)
+
+    # -- drawing
+
+    @property
+    def _shape(self) -> Shape:
+        found = self._found
+        by = found.by if found is not None else "newest"
+        return Shape(by == "meaning", by == "key", self._cache is None and len(self._caches or ()) > 1)
+
+    def _thresholds(self) -> tuple[dict[str, float], bool]:
+        """Thresholds by cache, the live policy's for our own; and whether routes or models may differ."""
+        found = {c.name: c.threshold for c in self._caches or () if c.threshold is not None}
+        policy, differ = self._view.policy if self._view is not None else None, False
+        if policy is not None and self._view is not None:
+            own = f"{self._view.namespace}:semantic"
+            if own in found:
+                found[own] = policy.threshold
+                differ = bool(policy.thresholds_by_route or policy.thresholds_by_model)
+        return found, differ
+
+    def _draw(self, *, anew: bool = False) -> None:
+        """Rows, count and note; `anew` when there are other rows, else only their ages have changed."""
+        found, listing = self._found, self._listing
+        if found is None:
+            return
+        now = self.console_app.clock()
+        thresholds, differ = self._thresholds()
+        if anew or listing is None or listing.thresholds != thresholds:
+            drawn = {} if listing is None or listing.shape != self._shape else listing.drawn
+            listing = self._listed(found, now, thresholds, differ, drawn)
+        elif listing.now_ms != now:
+            listing = listing.at(now)
+        else:
+            return
+        self._listing = listing
+        column, reverse = self._sort or _NATURAL[found.by]
+        self._table.mark_order(column, reverse)
+        self._table.update_rows(listing)
+        held = found.by == "newest" and not self._table.at_top
+        words = "held; g follows the newest again" if held else ""
+        if str(self._table.border_subtitle or "") != words:
+            self._table.border_subtitle = safe(words)
+        self._count()
+        self._note()
+
+    def _listed(
+        self,
+        found: Found,
+        now_ms: int,
+        thresholds: dict[str, float],
+        differ: bool,
+        drawn: dict[str, tuple[object, Row]],
+    ) -> Listing:
+        held: Sequence[Held] = found.held
+        sort = self._sort
+        if sort is not None and not self._why_not_sorted():
+            held = in_order(held, *sort)
+        by_similarity = found.by == "meaning" and sort in (None, ("similarity", True))
+        lines = dividers(held, thresholds, may_differ=differ) if by_similarity else {}
+        if len(drawn) > 4 * max(200, len(held)):
+            drawn = {}
+        charset = self.console_app.settings.charset
+        return Listing(self._shape, held, now_ms, charset, thresholds, lines, drawn)
+
+    def _count(self) -> None:
+        found = self._found
+        if self._answers.busy and (found is None or self._answers_differ(found)):
+            words = "searching…"
+        else:
+            words = "" if found is None else count_words(found)
+        ink = "warn" if found is not None and found.why else "muted"
+        self.query_one("#count", Painted).paint(
+            lambda width, _height: (((fit(words, width, right=True), ink),),)
+        )
+
+    def _answers_differ(self, found: Found) -> bool:
+        return (found.question.text, found.question.mode) != (self._input.value, self._mode)
+
+    def _note(self) -> None:
+        found, cache = self._found, self._cache
+        words, ink = ("", "muted") if found is None else note_words(found)
+        if self._problem:
+            words, ink = self._problem, "bad"
+        elif not words and cache is not None and cache.problem:
+            words, ink = f"{cache.name}: {cache.problem}", "warn"
+        note = self.query_one("#note", Painted)
+        width = max(20, note.content_size.width or self.size.width - 4)
+        lines = wrap_text(str(safe(words)), width, ink)[:2] if words else [()]
+        if note.styles.height is None or note.styles.height.value != len(lines):
+            note.styles.height = len(lines)
+        note.paint(lines)
+
+    # -- the entry beside the list
+
+    @property
+    def _panel_shows(self) -> bool:
+        return not self.has_class("-narrow") or self.has_class("-open")
+
+    def _follow(self) -> None:
+        """Let the panel show the entry under the cursor."""
+        if self._panel_shows and not self._visited:
+            self._panel.load(self._table.cursor_key)
+
+    def on_live_table_row_highlighted(self, event: LiveTable.RowHighlighted) -> None:
+        event.stop()
+        if event.table.id != "list":
+            return
+        if self._panel_shows and event.key != self._panel.key:
+            self._visited.clear()
+            self._follow()
+        self._need_more()
+
+    def on_live_table_row_selected(self, event: LiveTable.RowSelected) -> None:
+        event.stop()
+        if event.table.id == "near":
+            self._visit(event.key)
+        else:
+            self._open()
+
+    def on_live_table_sorted(self, event: LiveTable.Sorted) -> None:
+        event.stop()
+        if event.table.id == "list":
+            self._sort = (event.column, event.reverse)
+            self._draw(anew=True)
+            self._table.action_to_end(-1)
+
+    def _open(self) -> None:
+        if self.has_class("-narrow"):
+            self.add_class("-open")
+            self._follow()
+        self._panel.reader.focus()
+
+    def _visit(self, key: str) -> None:
+        """Go to a neighbour, and back from it with Esc."""
+        if self._panel.key is not None:
+            self._visited.append(self._panel.key)
+        self._panel.load(key)
+        self._table.move_to(key)
+        self._panel.reader.focus()
+
+    # -- keys
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._ask()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._table.focus()
+
+    def on_query_input_move(self, event: QueryInput.Move) -> None:
+        event.stop()
+        self._table.action_move(event.rows)
+
+    def filter_widget(self) -> Widget | None:
+        return None if self.has_class("-nothing") else self._input
+
+    def back(self) -> bool:
+        focused = self.screen.focused
+        if self._visited:
+            self._panel.load(self._visited.pop())
+            self._table.move_to(self._panel.key or "")
+        elif self.has_class("-narrow") and self.has_class("-open"):
+            self.remove_class("-open")
+            self._table.focus()
+        elif self._input.value:
+            self._input.value = ""
+        elif focused is self._input or (focused is not None and self._panel in focused.ancestors):
+            self._table.focus()
+        else:
+            return False
+        return True
+
+    def action_next_mode(self) -> None:
+        self._mode = MODES[(MODES.index(self._mode) + 1) % len(MODES)]
+        self._titles()
+        self._ask()
+
+    def action_next_cache(self) -> None:
+        names = ["", *(cache.name for cache in self._caches or ())]
+        self._chosen = names[(names.index(self._chosen) + 1) % len(names)]
+        self._titles()
+        self._ask()
+
+    def action_look_again(self) -> None:
+        self._looks.ask(True)
+        self.say("looking for caches again")
+
+    def why_not(self, action: str) -> str:
+        if action == "next_cache" and len(self._caches or ()) < 2:
+            return "there is only one cache" if self._caches else "there is no cache yet"
+        if action == "next_mode" and not self._caches:
+            return "there is no cache yet"
+        return ""
+
+    def _why_not_sorted(self) -> str:
+        found = self._found
+        if found is None or not found.held:
+            return "there is nothing to sort"
+        if found.next is not None:
+            return (
+                f"only {len(found.held):,} entries are loaded, and sorting those would mislead: search first"
+            )
+        return ""
+
+    def commands(self, typed: str) -> Sequence[Command]:
+        verb, _, rest = typed.strip().partition(" ")
+        modes: dict[str, Mode] = {"search": "meaning", "text": "text", "key": "key"}
+        if verb not in modes or not rest.strip():
+            return ()
+        mode, text = modes[verb], rest.strip()
+        return (
+            Command(
+                f"search {MODE_WORDS[mode]}: {text}", partial(self._search_for, mode, text), group="Entries"
+            ),
+        )
+
+    def _search_for(self, mode: Mode, text: str) -> None:
+        self._mode = mode
+        self._titles()
+        if self._input.value == text:
+            self._ask()
+        else:
+            self._input.value = text
+
+    # -- taking away
+
+    def copyable(self, *, whole: bool = False) -> tuple[str, str] | None:
+        from costconsole.commands.entries import as_document
+
+        panel, key = self._panel, self._table.cursor_key
+        if panel.near.has_focus and panel.near.cursor_key is not None and not whole:
+            return "key of the neighbour", panel.near.cursor_key
+        held = self._listing.entry(key) if self._listing is not None else None
+        entry = panel.entry if panel.entry is not None and panel.entry.key == panel.key else None
+        if entry is None or (not self._visited and entry.key != key):
+            entry = held.entry if held is not None else None
+        if entry is None:
+            return None
+        if whole:
+            return "entry", json.dumps(as_document(entry, whole=bool(entry.fields)))
+        return ("answer", entry.response) if entry.response else ("key", entry.key)
+
+    def exportable(self) -> Export | None:
+        if self._listing is None or not self._listing.held:
+            return None
+        names, rows = export_rows(self._listing.held)
+        return Export("entries", names, rows)

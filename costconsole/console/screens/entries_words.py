@@ -1,0 +1,100 @@
+"""What the page of entries says: titles, empty states, and rows to export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from costconsole.console.screens.entries_finder import Found, Mode
+from costconsole.console.screens.entries_listing import Held
+from costconsole.console.screens.entries_wrap import wrap_text
+from costconsole.console.widgets.painted import Line
+from costconsole.domain.entry import CacheInfo
+from costconsole.domain.format import similarity
+from costconsole.domain.text import visible
+
+MODE_WORDS: dict[str, str] = {"meaning": "by meaning", "text": "by text", "key": "by key"}
+LIST_TITLES = {
+    "newest": "Entries, newest first",
+    "meaning": "Entries by similarity",
+    "text": "Entries with these words, newest first",
+    "key": "Entries with such keys",
+}
+
+
+def title_words(mode: Mode, cache: CacheInfo | None, caches: int) -> str:
+    """`Search by meaning ▾  all 3 caches ▾`."""
+    where = (
+        visible(cache.name) if cache is not None else f"all {caches} caches" if caches != 1 else "one cache"
+    )
+    return f"Search {MODE_WORDS[mode]} · {where}"
+
+
+def cache_words(cache: CacheInfo | None, caches: Sequence[CacheInfo]) -> str:
+    """What is to be known of the chosen cache, or how many entries all of them have."""
+    if cache is None and len(caches) != 1:
+        counts = [c.entries for c in caches if c.entries is not None]
+        return f"≈{sum(counts):,} entries" if counts and len(counts) == len(caches) else ""
+    cache = cache or caches[0]
+    parts = [cache.library, cache.kind]
+    parts.append("entries not counted" if cache.entries is None else f"≈{cache.entries:,} entries")
+    if cache.dims:
+        parts.append(f"{cache.dims} dims {cache.algorithm or ''}".strip())
+    if cache.threshold is not None:
+        parts.append(f"threshold {similarity(cache.threshold)}")
+    if cache.problem:
+        parts.append("! see below")
+    return " · ".join(visible(part) for part in parts)
+
+
+def empty_words(found: Found) -> str:
+    """What an empty list says, and what to do."""
+    if not found.question.text.strip():
+        cache = found.question.cache
+        where = "The caches are" if cache is None else f"{cache.name} is"
+        return f"{where} empty: entries appear here as they are stored."
+    return "Nothing found. Esc clears the search, ctrl+t searches another way."
+
+
+def no_cache_lines(label: str, width: int) -> list[Line]:
+    """The page of a Redis without any cache."""
+    blank: Line = ()
+    return [
+        (("No cache here yet", "strong"),),
+        blank,
+        *wrap_text(
+            f"{visible(label)} holds no cache that is understood: none of costconsole's own, and no search "
+            "index in RedisVL's layout. It is looked for again by itself, and at once with F5.",
+            width,
+        ),
+        blank,
+        *wrap_text("Calls through the gateway fill one; RedisVL's SemanticCache does as well:", width),
+        blank,
+        (("    from redisvl.extensions.cache.llm import SemanticCache", "accent"),),
+        (('    SemanticCache(name="llmcache", redis_url=…).store(prompt, answer)', "accent"),),
+        blank,
+        *wrap_text("Another server is chosen with --redis; sample traffic comes with", width),
+        blank,
+        (("    costconsole demo", "accent"),),
+    ]
+
+
+_EXPORT = (
+    "similarity",
+    "prompt",
+    "response",
+    "model",
+    "cache",
+    "library",
+    "created_ms",
+    "ttl_ms",
+    "hits",
+    "scope",
+    "route",
+    "tag",
+    "key",
+)
+
+
+def export_rows(held: Sequence[Held]) -> tuple[tuple[str, ...], list[list[object]]]:
+    """Names and raw values of the listed entries."""
+    return _EXPORT, [[getattr(h.entry, name) for name in _EXPORT] for h in held]
