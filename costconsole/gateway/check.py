@@ -166,13 +166,17 @@ async def _neighbors(
         return (), str(problem)
     if embedding.truncated:
         return (), TOO_LONG
-    page = await EntrySearch(client, own, keys).by_vector(embedding.vector, own, NEIGHBORS)
+    search = EntrySearch(client, own, keys)
+    page = await search.by_vector(embedding.vector, own, NEIGHBORS)
+    # Nearer prompts of other scopes must not hide the one that a call would be served.
+    served = await search.by_vector(embedding.vector, own, 1, scope=scope_of(request))
+    entries = {entry.key: entry for entry in (*page, *served)}
     found = tuple(
         Neighbor(entry.key, entry.similarity, entry.prompt, entry.model, entry.scope)
-        for entry in page
+        for entry in entries.values()
         if entry.similarity is not None
     )
-    return found, page.note
+    return tuple(sorted(found, key=lambda near: -near.similarity)), page.note
 
 
 def _why_not(neighbors: Sequence[Neighbor], served: Sequence[Neighbor], threshold: float) -> str:
