@@ -287,6 +287,10 @@ def _why_not(cache: CacheInfo, vector: bytes) -> str:
     dims = len(vector) // 4
     if cache.dims and cache.dims != dims:
         return f"{cache.name} holds vectors of {cache.dims} dimensions, the model in use gives {dims}"
+    if cache.metric not in (None, "COSINE"):
+        return (
+            f"{cache.name} compares by {cache.metric}, not by cosine: it can be listed and searched by text"
+        )
     return ""
 
 

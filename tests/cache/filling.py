@@ -40,12 +40,14 @@ def store(
     return cache.store(client, prompt, vector or unit(1), scope, answer, now_ms=at_ms, **options)
 
 
-def redisvl_index(client: Any, name: str, *, dims: int = DIMS, algorithm: str = "FLAT") -> None:
+def redisvl_index(
+    client: Any, name: str, *, dims: int = DIMS, algorithm: str = "FLAT", metric: str = "COSINE"
+) -> None:
     """The index that RedisVL's SemanticCache makes: its prefix is the bare name."""
     client.execute_command(
         "FT.CREATE", name, "ON", "HASH", "PREFIX", 1, name, "SCHEMA", "prompt", "TEXT", "response", "TEXT",
         "inserted_at", "NUMERIC", "updated_at", "NUMERIC", "prompt_vector", "VECTOR", algorithm, 6,
-        "TYPE", "FLOAT32", "DIM", dims, "DISTANCE_METRIC", "COSINE",
+        "TYPE", "FLOAT32", "DIM", dims, "DISTANCE_METRIC", metric,
     )  # fmt: skip
 
 

@@ -177,6 +177,14 @@ async def test_pages_are_whole_after_many_evictions(client: Any, aclient: Any) -
         assert await every_page(search, limit, "llmcache") == keys[59::-1]
 
 
+async def test_a_cache_that_compares_otherwise_says_so(client: Any, aclient: Any) -> None:
+    redisvl_index(client, "euclid", metric="L2")
+    redisvl_store(client, "euclid", "here")
+    page = await (await searching(aclient)).by_vector(unit(1))
+    assert len(page) == 0
+    assert "euclid compares by L2, not by cosine" in page.note
+
+
 async def test_neighbors_are_the_nearest_others_of_the_cache(client: Any, aclient: Any) -> None:
     own = own_cache(client)
     keys = [store(client, own, f"{s}", vector=at_similarity(s)) for s in (1.0, 0.9, 0.7, 0.2)]
