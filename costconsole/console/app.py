@@ -77,6 +77,7 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self._warning = warning
         self._paused_ms: int | None = None
         self._pause_timer: Timer | None = None
+        self._asked_for = False
         self._painted_view: LedgerView | None = None
         self._poller = Poller(
             source,
@@ -117,6 +118,7 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self._main.reveal(self._page_is_ready)
         self.call_after_refresh(self._begin_reading)
         self.set_interval(_TERMINAL_CHECK_S, self._check_terminal)
+        self.app_resume_signal.subscribe(self, self._resumed)
 
     def _begin_reading(self) -> None:
         """After the first paint: what needs Redis, and its import, starts here."""
@@ -124,6 +126,11 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         if self._warning:
             self.say(self._warning, bad=True)
         self._reading = asyncio.create_task(self._poller.run(), name="poll")
+
+    def _resumed(self, _app: App[None]) -> None:
+        """Back from the shell: terminals give back an empty screen."""
+        for screen in self.screen_stack:
+            screen.refresh(layout=True)
 
     async def stop_reading(self) -> None:
         """Drop the request in flight and close the connection; takes a second at most."""
@@ -180,7 +187,8 @@ class CostConsoleApp(App[None], inherit_bindings=False):
 
     def _on_view(self, view: LedgerView) -> None:
         self.view = view
-        if self._covered:
+        wanted, self._asked_for = self._asked_for or not self.paused, False
+        if self._covered or not wanted:
             return
         quiet = self._painted_view is not None and _same(view, self._painted_view)
         self._main.show_status(self._status(quiet=quiet))
@@ -326,12 +334,14 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         )
 
     def action_refresh_now(self) -> None:
+        self._asked_for = True
         self._poller.refresh_now()
         if self._paused_ms is not None:
             self.say("refreshed once; still paused, space goes on")
 
     def set_window(self, window: Window) -> None:
-        """Show another span of time on every page."""
+        """Show another span of time on every page, also while it is paused."""
+        self._asked_for = True
         self._poller.window = window
         self._main.show_status(self._status())
 

@@ -11,7 +11,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 _MARKS = {
-    **dict(zip("●○◌✗✓‖▲▼▸▾◂", "*o~xv|^v>v<", strict=True)),
+    **dict(zip("●○◌✗✓‖▲▼▸▾◂↑↓", "*o~xv|^v>v<^v", strict=True)),
     **dict(zip("…–—−·→←≈≤≥×›‹’⏎•", ".---.><~<>x><'$*", strict=True)),
 }
 

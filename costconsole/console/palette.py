@@ -123,10 +123,14 @@ class Palette(Sheet):
             ]
         )
         table.move_to("0")
+        self._preview("0")
 
     @on(LiveTable.RowHighlighted)
     def _highlighted(self, event: LiveTable.RowHighlighted) -> None:
-        command = self._command(event.key)
+        self._preview(event.key)
+
+    def _preview(self, key: str | None) -> None:
+        command = self._command(key)
         if command is not None and command.preview is not None:
             command.preview()
 

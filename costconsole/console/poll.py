@@ -57,6 +57,7 @@ class Poller:
         # Somebody is looking at the screen: a server that is back should not be missed for long.
         self._backoff = backoff or Backoff(cap_s=_LONGEST_WAIT_S)
         self._wake = asyncio.Event()
+        self._due = False
         self._open = False
 
     @property
@@ -66,7 +67,7 @@ class Poller:
     @window.setter
     def window(self, window: Window) -> None:
         self._window = window
-        self._wake.set()
+        self.refresh_now()
 
     @property
     def interval_s(self) -> float:
@@ -84,16 +85,18 @@ class Poller:
     @paused.setter
     def paused(self, paused: bool) -> None:
         self._paused = paused
+        self._due = self._due or not paused
         self._wake.set()
 
     def refresh_now(self) -> None:
         """Read as soon as the request in flight has ended."""
+        self._due = True
         self._wake.set()
 
     async def run(self) -> None:
         """Read for ever. Ends by being cancelled, which also drops the request in flight."""
         while True:
-            self._wake.clear()
+            self._due = False
             window = self._window
             retry_ms = await self._attempt(window)
             if retry_ms is None:
@@ -103,11 +106,14 @@ class Poller:
 
     async def _rest(self) -> None:
         """Wait for the next refresh; while paused, for being woken."""
-        if not self._wake.is_set():
-            await _wait(self._wake, None if self._paused else self._interval_s)
+        while not self._due:
+            self._wake.clear()
+            if not await _wait(self._wake, None if self._paused else self._interval_s):
+                return
 
     async def _wait_for_retry(self, retry_ms: int) -> None:
-        while not self._wake.is_set() and (left_s := (retry_ms - self._clock()) / 1000) > 0:
+        while not self._due and (left_s := (retry_ms - self._clock()) / 1000) > 0:
+            self._wake.clear()
             await _wait(self._wake, min(left_s, max(1.0, self._interval_s)))
             self._on_link(self.link)
 
@@ -180,8 +186,9 @@ class Poller:
         self._on_link(self.link)
 
 
-async def _wait(event: asyncio.Event, seconds: float | None) -> None:
+async def _wait(event: asyncio.Event, seconds: float | None) -> bool:
+    """Whether the event came before the time was over."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        return await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
-        return
+        return False

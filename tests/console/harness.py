@@ -13,12 +13,7 @@ from costconsole.console.pages import PageEntry
 from costconsole.console.themes import choose_theme
 from costconsole.settings import Settings
 from tests.console import fakes
-
-PLAIN_PAGES = (
-    PageEntry("overview", "1", "Overview", "tests.console.plain_pages", "ListPage"),
-    PageEntry("entries", "2", "Entries", "tests.console.plain_pages", "FieldPage"),
-)
-"""Two small pages: tests of the frame don't depend on the real ones."""
+from tests.console.plain_pages import PLAIN_PAGES
 
 
 class Clock:

@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from costconsole.console.page import Export, Page
+from costconsole.console.pages import PageEntry
 from costconsole.console.palette import Command
 from costconsole.console.widgets.table import Column, LiveTable, Row
 from costconsole.domain.figures import LedgerView
@@ -84,3 +85,10 @@ class FieldPage(Page):
 
     def filter_widget(self) -> Widget:
         return self.query_one(Input)
+
+
+PLAIN_PAGES = (
+    PageEntry("overview", "1", "Overview", "tests.console.plain_pages", "ListPage"),
+    PageEntry("entries", "2", "Entries", "tests.console.plain_pages", "FieldPage"),
+)
+"""Two small pages: tests of the frame don't depend on the real ones."""
