@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual.content import Content
-
+from costconsole.console.safe import safe
 from costconsole.console.widgets.painted import Line, Painted, spread
 
 Pair = tuple[Line, Line]
@@ -39,7 +38,7 @@ class Tile(Painted):
     def show(self, tile: TileText) -> None:
         """Draw this; unchanged figures cost nothing."""
         if not self.plain and self._titled != tile.title:
-            self.border_title = Content(tile.title)
+            self.border_title = safe(tile.title)
             self._titled = tile.title
 
         def lines(width: int, height: int) -> list[Line]:
