@@ -376,7 +376,8 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         page = self._main.page
         widget = page.filter_widget() if page else None
         if widget is not None:
-            widget.focus()
+            # At once: what is typed behind the key belongs into the widget already.
+            self._main.set_focus(widget)
 
     def action_copy(self) -> None:
         self._copy(whole=False)
