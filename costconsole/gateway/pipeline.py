@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -106,6 +107,8 @@ class Gateway:
         self._flights: SingleFlight[Found] = SingleFlight()
         self._policy = policy
         self._follower = PolicyFollower(lambda: connect(quick), self._keys)
+        # The price list takes a quarter of a second to load, which must not fall on an event loop.
+        threading.Thread(target=self._load_prices, name="costconsole-prices", daemon=True).start()
         if policy is None:
             self._follower.start().wait(_POLICY_PATIENCE_S)
 
@@ -203,6 +206,9 @@ class Gateway:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+    def _load_prices(self) -> None:
+        self._prices.prices("openai", self._model or "gpt-4o", at_ms=time.time_ns() // 1_000_000)
 
     def _plan(
         self,
