@@ -44,9 +44,11 @@ class Keys:
 
     @property
     def late(self) -> str:
-        """Zset of buckets by the revision of their last change: members `grain:number`, and `#` with the
-        newest revision, which every flush raises by one, and `@` with the Unix microseconds of the first flush, by
-        which another server's data is told. A reader learns from it what to read again."""
+        """Zset of buckets by the revision of their last change, by which a reader knows what to read again.
+
+        Members `grain:number`; `#` with the newest revision, which every flush raises by one; `@` with the
+        Unix microseconds of the first flush, by which another server's data is told.
+        """
         return self.root + "late"
 
     @property
