@@ -257,7 +257,7 @@ def test_a_slice_says_what_it_knows() -> None:
 def test_a_call_in_the_tail() -> None:
     semantic, miss, exact, *_rest = calls(8)
     assert [str(c) for c in tail_row(semantic, OSLO).cells[:4]] == ["23:34:03", "semantic", ".973", "gpt-4o"]
-    assert str(tail_row(miss, OSLO).cells[8]) == "0.00411"
+    assert str(tail_row(miss, OSLO).cells[7]) == "0.00411"
     assert str(tail_row(exact, OSLO).cells[2]) == ""
     failed = tail_row(calls(8)[7], OSLO)
     assert str(failed.cells[1]) == "✗ error"
@@ -310,6 +310,7 @@ def test_no_ledger_says_what_is_known_and_the_way_on() -> None:
     assert "212 entries" in text
     assert 'Gateway("redis://prod-cache:6379/0", namespace="support")' in text
     assert "costconsole demo" in text
+    assert max(map(cell_len, text.split("\n"))) <= 78
     assert "any" not in said(empty_lines("x:1/0", "default", None, 78)).split()
 
 

@@ -60,11 +60,11 @@ def _facts(call: Call, width: int, tz: tzinfo | None) -> list[Line]:
     if call.requested_model and call.requested_model != call.model:
         model += f" (asked for {call.requested_model})"
     about = "≈" if call.usage_estimated else ""
-    tokens = f"in {about}{count(call.input)}   out {about}{count(call.output)}"
+    tokens = f"in {about}{count(call.input)}, out {about}{count(call.output)}"
     if call.cached_input:
-        tokens += f"   of the input from the provider's cache {count(call.cached_input)}"
+        tokens += f"; {count(call.cached_input)} of the input from the provider's cache"
     if call.input_saved or call.output_saved:
-        tokens += f"   saved in {count(call.input_saved)}, out {count(call.output_saved)}"
+        tokens += f"; saved in {count(call.input_saved)}, out {count(call.output_saved)}"
     pairs = [
         ("prompt", call.preview or "– (not kept)"),
         ("time", stamp(call.ts_ms, tz)),

@@ -10,7 +10,6 @@ from typing import ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.content import Content
 from textual.events import Resize
 from textual.widget import Widget
 
@@ -115,7 +114,7 @@ class OverviewPage(Page):
         &.-call #tiles, &.-call #charts, &.-call #tables, &.-call #scope { display: none; }
         &.-call #call { display: block; }
         &.-empty #tiles, &.-empty #charts, &.-empty #tables, &.-empty #scope { display: none; }
-        &.-empty #empty { display: block; padding: 1 2; height: 1fr; }
+        &.-empty #empty { display: block; padding: 0 2; height: 1fr; }
         #call { padding: 0 1; height: 1fr; }
     }
     """
@@ -161,11 +160,11 @@ class OverviewPage(Page):
         charset = self.console_app.settings.charset
         self.set_class(charset == "ascii", "-ascii")
         self.add_class("-chart-outcomes")
-        self.query_one("#tail", LiveTable).border_title = Content("Calls, newest first")
-        self.query_one("#outcomes", Chart).border_subtitle = Content(
+        self.query_one("#tail", LiveTable).border_title = safe("Calls, newest first")
+        self.query_one("#outcomes", Chart).border_subtitle = safe(
             legend((("exact", False), ("semantic", True)), charset) + "  rest: missed"
         )
-        self.query_one("#spend", Chart).border_subtitle = Content(
+        self.query_one("#spend", Chart).border_subtitle = safe(
             legend((("spend", False), ("saved", True)), charset)
         )
 
@@ -230,11 +229,10 @@ class OverviewPage(Page):
 
     def _draw_charts(self, view: LedgerView, scope: Scope) -> None:
         settings = self.console_app.settings
-        others = "" if scope.whole else ", all calls"
         label = view.window.label
         outcomes, spend = self.query_one("#outcomes", Chart), self.query_one("#spend", Chart)
-        self._title(outcomes, outcome_title(view) + others)
-        self._title(spend, spend_title(view) + others)
+        self._title(outcomes, outcome_title(view, whole=scope.whole))
+        self._title(spend, spend_title(view, whole=scope.whole))
         wider = "" if view.total.calls else " ] chooses a wider window."
         outcomes.show_plot(outcome_plot(view, self._tz), empty=f"No cache hit in the last {label}.{wider}")
         spend.show_plot(
@@ -249,7 +247,7 @@ class OverviewPage(Page):
         self._title(waterfall, f"From baseline to spend, $ · {label}")
         missing = f"{count(figures.unpriced)} calls unpriced, not in it" if figures.unpriced else ""
         if str(waterfall.border_subtitle or "") != missing:
-            waterfall.border_subtitle = Content(missing)
+            waterfall.border_subtitle = safe(missing)
         waterfall.paint(lambda width, height: waterfall_lines(fall, width, height, settings.charset))
 
     def _draw_by(self, view: LedgerView) -> None:
@@ -273,7 +271,7 @@ class OverviewPage(Page):
         held = table.has_focus and table.cursor_key not in (None, newest)
         if held != self._tail_held:
             self._tail_held = held
-            table.border_subtitle = Content("held; g follows again" if held else "")
+            table.border_subtitle = safe("held; g follows again" if held else "")
         if held:
             return
         calls = view.recent

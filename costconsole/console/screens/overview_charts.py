@@ -21,12 +21,14 @@ _OPEN_SHARE = 0.2
 _PER: dict[Grain, str] = {"minute": "a minute", "hour": "an hour", "day": "a day"}
 
 
-def outcome_title(view: LedgerView) -> str:
-    return f"Outcomes, % of calls · {view.window.label}"
+def outcome_title(view: LedgerView, *, whole: bool = True) -> str:
+    """`whole` is False beside figures of one model alone: the series are of all calls."""
+    return f"Outcomes, % of {'' if whole else 'all '}calls · {view.window.label}"
 
 
-def spend_title(view: LedgerView) -> str:
-    return f"Spend and saved, $ {_PER[view.window.grain]} · {view.window.label}"
+def spend_title(view: LedgerView, *, whole: bool = True) -> str:
+    what = "Spend and saved" if whole else "All calls' cost"
+    return f"{what}, $ {_PER[view.window.grain]} · {view.window.label}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from costconsole.domain.text import visible
 
 SNIPPET = (
     "from costconsole import Gateway",
-    "",
     'gateway = Gateway("{url}"{namespace})',
-    'answer = gateway.complete(model="gpt-4o-mini", messages=[{{"role": "user", "content": user_query}}])',
+    'answer = gateway.complete(user_query, model="gpt-4o-mini")',
     "print(answer.text)",
 )
-_MOST = 6
+_MOST = 4
 
 
 def empty_lines(
@@ -26,7 +25,6 @@ def empty_lines(
     name = visible(namespace)
     lines: list[Line] = [
         (("No figures yet", "strong"),),
-        (),
         *_text(
             f"{visible(label)} is connected, but namespace {name!r} holds no ledger: no application has "
             "reported a call to it. Another namespace is chosen with --namespace.",
@@ -39,13 +37,11 @@ def empty_lines(
     where = f"redis://{label}" if "://" not in label and not label.startswith("unix:") else label
     given = "" if namespace == "default" else f', namespace="{name}"'
     lines += _text("Send calls through the gateway, and they appear here within a second:", width)
-    lines.append(())
     for row in SNIPPET:
         lines.append(((f"    {row.format(url=visible(where), namespace=given)}", "accent"),))
     lines += [
         (),
         (("Or look around first, with sample traffic on a Redis of its own:", "text"),),
-        (),
         (("    costconsole demo", "accent"),),
     ]
     return lines
@@ -66,8 +62,8 @@ def _caches(caches: Sequence[CacheInfo], width: int) -> list[Line]:
         entries = f"{count(cache.entries)} entries" if cache.entries is not None else "entries not counted"
         lines.append(
             (
-                (f"    {visible(cache.name)[:30]:<30} ", "text"),
-                (f"{cache.kind:<10} {visible(cache.library):<12} {entries:>20}", "muted"),
+                (f"    {visible(cache.name)[:24]:<24} ", "text"),
+                (f"{cache.kind:<10} {visible(cache.library):<12} {entries:>16}", "muted"),
             )
         )
     if len(caches) > _MOST:

@@ -108,11 +108,10 @@ TAIL_COLUMNS = (
     Column("model", "model", 18, drop=2),
     Column("tag", "tag", 10, drop=5),
     Column("latency", "ms", 6, "right"),
-    Column("input", "in", 6, "right", drop=3),
-    Column("output", "out", 6, "right", drop=3),
+    Column("tokens", "tokens", 6, "right", drop=3),
     Column("spend", "spend $", 8, "right"),
     Column("saved", "saved $", 8, "right", drop=4),
-    Column("prompt", "prompt", 12, flex=True),
+    Column("prompt", "prompt", 18, flex=True),
 )
 
 _OUTCOME_INKS = {
@@ -144,8 +143,7 @@ def tail_row(call: Call, tz: tzinfo | None) -> Row:
             call.model,
             call.tag,
             milliseconds(call.latency_ms),
-            compact(call.input_saved if hit else call.input),
-            compact(call.output_saved if hit else call.output),
+            compact(call.input_saved + call.output_saved if hit else call.input + call.output),
             dollars(call.spend_nano, _CALL_DECIMALS) if call.priced else "–",
             dollars(call.savings.total, _CALL_DECIMALS) if call.priced else "–",
             prompt,
