@@ -23,24 +23,27 @@ LIFE_MS: dict[Grain, int] = {
 
 # What many calls of a slice have in common, and what each has of its own.
 _SHARED = (
-    "outcome",
-    "model",
-    "provider",
-    "requested_model",
-    "route",
-    "tag",
-    "threshold",
-    "usage_estimated",
-    "cost_status",
-    "price_version",
-    "price_input",
-    "price_output",
-    "processing",
+    (
+        "outcome",
+        "model",
+        "provider",
+        "requested_model",
+        "threshold",
+        "usage_estimated",
+        "cost_status",
+        "price_version",
+        "price_input",
+        "price_output",
+        "processing",
+    ),
+    ("route", "tag"),
 )
 _DEFAULTS = {f.name: f.default for f in fields(Call)}
-_OWN = tuple(name for name in _DEFAULTS if name not in _SHARED and name != "savings")
-_SHARED_DEFAULTS, _OWN_DEFAULTS = (tuple(_DEFAULTS[name] for name in names) for names in (_SHARED, _OWN))
-_SHARED_VALUES, _OWN_VALUES = attrgetter(*_SHARED), attrgetter(*_OWN)
+_OWN = tuple(name for name in _DEFAULTS if not any(name in names for names in (*_SHARED, ("savings",))))
+_SHARED_DEFAULTS = tuple(tuple(_DEFAULTS[name] for name in names) for names in _SHARED)
+_SHARED_VALUES = tuple(attrgetter(*names) for names in _SHARED)
+_OWN_DEFAULTS = tuple(_DEFAULTS[name] for name in _OWN)
+_OWN_VALUES = attrgetter(*_OWN)
 _NOTHING_SAVED = Savings()
 
 Recorded = tuple[Call, str]
@@ -141,17 +144,36 @@ def sound(recorded: Iterable[Recorded]) -> tuple[list[Recorded], int]:
 
 
 def _entries(recorded: Iterable[Recorded]) -> dict[str, list[list[object]]]:
-    """The stream's entries: "k" kinds of calls, what they share being said once, and "c" the calls.
+    """The stream's entries. The server spends most of its time making strings of what it is sent, so that
+    what many calls have in common is sent once:
 
-    A kind is [[field, value or "", ...], [places of the values that differ]]; a call is [its kind, the
-    values for those places]. The server spends most of its time making strings of what it is sent.
+    "k": shapes, [[field, "", field, "", ...], places of each group's values..., places of the call's own];
+    "g": values of a group; "c": calls, [shape, one of "g" per group, the call's own values...].
     """
-    kinds: dict[tuple[tuple[object, ...], tuple[str, ...]], int] = {}
-    shapes: list[list[object]] = []
+    shapes: dict[tuple[tuple[str, ...], ...], int] = {}
+    groups: dict[tuple[str, ...], int] = {}
+    seen: list[dict[tuple[object, ...], tuple[tuple[str, ...], int]]] = [{} for _ in _SHARED]
     rows: list[list[object]] = []
     for call, _key in recorded:
         names: list[str] = []
         row: list[object] = [0]
+        shape: list[tuple[str, ...]] = []
+        for known, shared, defaults, values_of in zip(
+            seen, _SHARED, _SHARED_DEFAULTS, _SHARED_VALUES, strict=True
+        ):
+            values = values_of(call)
+            found = known.get(values)
+            if found is None:
+                kept = [
+                    (name, stored(value))
+                    for name, default, value in zip(shared, defaults, values, strict=True)
+                    if value != default
+                ]
+                texts = tuple(text for _name, text in kept)
+                number = groups.setdefault(texts, len(groups) + 1)
+                found = known[values] = (tuple(name for name, _text in kept), number)
+            shape.append(found[0])
+            row.append(found[1])
         for name, default, value in zip(_OWN, _OWN_DEFAULTS, _OWN_VALUES(call), strict=True):
             if value != default and value is not None:
                 names.append(name)
@@ -163,26 +185,20 @@ def _entries(recorded: Iterable[Recorded]) -> dict[str, list[list[object]]]:
                 if saved:
                     names.append(f"saved_{strategy}_nano")
                     row.append(str(saved))
-        kind = (_SHARED_VALUES(call), tuple(names))
-        number = kinds.get(kind)
-        if number is None:
-            number = kinds[kind] = len(kinds) + 1
-            shapes.append(_shape(*kind))
-        row[0] = number
+        shape.append(tuple(names))
+        row[0] = shapes.setdefault(tuple(shape), len(shapes) + 1)
         rows.append(row)
-    return {"k": shapes, "c": rows}
+    return {"k": [_shape(parts) for parts in shapes], "g": [list(texts) for texts in groups], "c": rows}
 
 
-def _shape(shared: tuple[object, ...], names: tuple[str, ...]) -> list[object]:
+def _shape(parts: tuple[tuple[str, ...], ...]) -> list[object]:
     flat: list[str] = []
-    for name, default, value in zip(_SHARED, _SHARED_DEFAULTS, shared, strict=True):
-        if value != default:
-            flat += (name, stored(value))
-    places = []
-    for name in names:
-        flat += (name, "")
-        places.append(len(flat))
-    return [flat, places]
+    places: list[list[int]] = []
+    for names in parts:
+        places.append([len(flat) + 2 * n + 2 for n in range(len(names))])
+        for name in names:
+            flat += (name, "")
+    return [flat, *places]
 
 
 def _hits(recorded: Iterable[Recorded]) -> list[list[str]]:

@@ -21,7 +21,7 @@ MARKER_MS: Final = 90 * 86_400_000
 #       {"m": [[minute key, end of its life, hour key, ..., day key, ..., groups], ...] with groups
 #             [[dimension, value, metric, n, metric, n, ...], ...],
 #        "b": [bucket member of the late zset, in the order of KEYS 6...],
-#        "k", "c": kinds and calls (batch.py),  "h": [[entry key, hits, last hit], ...]}
+#        "k", "g", "c": the stream's entries (batch.py),  "h": [[entry key, hits, last hit], ...]}
 #       where keys are indices of KEYS. Numbers to store travel as strings, for a Lua number is a double.
 #
 # Applied once: batches of a writer come in order, so its last number tells whether this one came before.
@@ -104,9 +104,16 @@ if #batch.b > 0 then
   end
 end
 for _, call in ipairs(batch.c) do
-  local kind = batch.k[call[1]]
-  local fields, places = kind[1], kind[2]
-  for i = 1, #places do fields[places[i]] = call[i + 1] end
+  local shape = batch.k[call[1]]
+  local fields, own = shape[1], shape[4]
+  for k = 2, 3 do
+    if shape[k].now ~= call[k] then
+      local places, values = shape[k], batch.g[call[k]]
+      for i = 1, #values do fields[places[i]] = values[i] end
+      places.now = call[k]
+    end
+  end
+  for i = 1, #own do fields[own[i]] = call[i + 3] end
   local reply = pcall('XADD', calls, '*', unpack(fields))
   if type(reply) == 'table' then note(reply) end
 end
