@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import tzinfo
 from typing import ClassVar, Literal
 
@@ -18,6 +17,8 @@ from costconsole.console.safe import safe
 from costconsole.console.screens.call_detail import call_lines
 from costconsole.console.screens.overview_charts import outcome_plot, outcome_title, spend_plot, spend_title
 from costconsole.console.screens.overview_empty import empty_lines
+from costconsole.console.screens.overview_export import export_calls, export_slices
+from costconsole.console.screens.overview_style import STYLE
 from costconsole.console.screens.overview_tables import (
     DIMENSIONS,
     TAIL_COLUMNS,
@@ -63,61 +64,7 @@ class OverviewPage(Page):
             "c", "next_chart", "chart", id="overview.chart", tooltip="the other chart, where only one fits"
         ),
     ]
-    DEFAULT_CSS = """
-    OverviewPage {
-        layout: vertical;
-        #tiles { height: 4; }
-        #charts { height: 10; }
-        #tables { height: 1fr; }
-        #scope { display: none; height: 1; padding: 0 1; }
-        &.-drilled #scope { display: block; }
-        #empty, #call { display: none; }
-        .panel {
-            border: round $text-disabled;
-            border-title-color: $text-muted;
-            border-subtitle-color: $text-muted;
-        }
-        &.-ascii .panel { border: ascii $text-disabled; }
-        LiveTable:focus { border: round $accent; border-title-color: $foreground; }
-        &.-ascii LiveTable:focus { border: ascii $accent; }
-        Tile { padding: 0 1; height: 4; }
-        #waterfall { width: 1fr; height: 1fr; padding: 0 1; }
-        #tables { layout: vertical; }
-        #by { width: 1fr; height: 2fr; }
-        #tail { width: 1fr; height: 3fr; }
-
-        &.-wide #tables { layout: horizontal; }
-        &.-wide #by, &.-wide #tail { height: 1fr; }
-        &.-tall #tiles, &.-tall Tile { height: 5; }
-        &.-tall #charts { height: 18; }
-
-        &.-narrow #tiles { height: 3; }
-        &.-narrow Tile { border: none; padding: 0 1 0 0; height: 3; }
-        &.-narrow #tiles { padding-left: 1; }
-        &.-narrow #tile-0, &.-narrow #tile-3 { width: 17fr; }
-        &.-narrow #tile-1 { width: 14fr; }
-        &.-narrow #tile-2 { width: 15fr; }
-        &.-narrow #tile-4 { width: 16fr; padding: 0; }
-        &.-narrow #charts > * { display: none; }
-        &.-narrow.-chart-outcomes #outcomes { display: block; }
-        &.-narrow.-chart-spend #spend { display: block; }
-        &.-narrow.-chart-waterfall #waterfall { display: block; }
-        &.-narrow #charts { height: 8; }
-        &.-narrow.-chart-waterfall #charts { height: 10; }
-        &.-narrow #tail { display: none; }
-        &.-narrow #by { height: 1fr; }
-        &.-stack #charts { height: 12; }
-        &.-stack #tail { display: block; }
-
-        &.-tail #tiles, &.-tail #charts, &.-tail #by, &.-tail #scope { display: none; }
-        &.-tail #tail { display: block; height: 1fr; }
-        &.-call #tiles, &.-call #charts, &.-call #tables, &.-call #scope { display: none; }
-        &.-call #call { display: block; }
-        &.-empty #tiles, &.-empty #charts, &.-empty #tables, &.-empty #scope { display: none; }
-        &.-empty #empty { display: block; padding: 0 2; height: 1fr; }
-        #call { padding: 0 1; height: 1fr; }
-    }
-    """
+    DEFAULT_CSS = STYLE
 
     def __init__(self) -> None:
         super().__init__()
@@ -415,11 +362,12 @@ class OverviewPage(Page):
             return None if call is None else self._copy_call(call, whole=whole)
         if not whole:
             return self._dimension, key
-        row = next((row for row in self._exported_rows() if row[0] == key), None)
+        export = export_slices(self._dimension, self._view.by.get(self._dimension, ()))
+        row = next((row for row in export.rows if row[0] == key), None)
         return (
             None
             if row is None
-            else (f"{self._dimension} row", json.dumps(dict(zip(_EXPORT, row, strict=True))))
+            else (f"{self._dimension} row", json.dumps(dict(zip(export.columns, row, strict=True))))
         )
 
     def _copy_call(self, call: Call, *, whole: bool) -> tuple[str, str]:
@@ -432,41 +380,5 @@ class OverviewPage(Page):
         if self._view is None or not self._view.present:
             return None
         if self._on_tail():
-            calls = [replace(call).to_fields() for call in self._view.recent]
-            columns = tuple(dict.fromkeys(name for call in calls for name in call))
-            return Export("calls", columns, [[call.get(name, "") for name in columns] for call in calls])
-        return Export(f"by-{self._dimension}", (self._dimension, *_EXPORT[1:]), self._exported_rows())
-
-    def _exported_rows(self) -> list[tuple[object, ...]]:
-        slices = self._view.by.get(self._dimension, ()) if self._view is not None else ()
-        return [
-            (
-                s.value,
-                s.figures.calls,
-                s.figures.errors,
-                s.figures.exact,
-                s.figures.semantic,
-                s.figures.unpriced,
-                s.figures.input,
-                s.figures.output,
-                s.figures.spend_nano / 1e9,
-                s.figures.saved.total / 1e9,
-                s.figures.miss_latency.quantile(0.95),
-            )
-            for s in slices
-        ]
-
-
-_EXPORT = (
-    "value",
-    "calls",
-    "errors",
-    "exact",
-    "semantic",
-    "unpriced",
-    "input",
-    "output",
-    "spend_usd",
-    "saved_usd",
-    "p95_ms",
-)
+            return export_calls(self._view.recent)
+        return export_slices(self._dimension, self._view.by.get(self._dimension, ()))
