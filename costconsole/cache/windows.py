@@ -46,6 +46,8 @@ async def newest_keys(
         if len(reply) - 1 == count:
             return Window(list(reply[1:]), ended=False)
     low = "-inf" if await asked.matches("-inf") <= asked.most else await _low(asked, place, count)
+    if low == place.value:
+        return Window(await asked.any_of(low, count), ended=False)
     started = time.monotonic()
     reply = await client.execute_command(
         "FT.SEARCH", index, asked.within(low), "NOCONTENT", "SORTBY", field, "DESC",
@@ -75,6 +77,13 @@ class _Asked:
         )
         return int(reply[0])
 
+    async def any_of(self, low: str, count: int) -> list[bytes]:
+        """Any `count` of the matches from `low` on, without sorting them."""
+        reply = await self.client.execute_command(
+            "FT.AGGREGATE", self.index, self.within(low), "LOAD", 1, "@__key", "LIMIT", 0, count, "DIALECT", 2
+        )
+        return [row[1] for row in reply[1:] if len(row) > 1]
+
     async def recent(self, depth: int) -> tuple[float, float]:
         """The newest value there is and the one `depth` entries further, about (the server rounds them)."""
         replies = await arun_all(self.client, [self._at(0), self._at(depth)])
@@ -99,6 +108,8 @@ def _value(reply: Any) -> float | None:
 
 async def _low(asked: _Asked, place: IndexPlace, count: int) -> str:
     """A lower bound above which there are at least `count` matches, and if possible at most `most`."""
+    if place.seen and await asked.matches(place.value) >= count:
+        return place.value  # the page ends among entries that share this one value
     if place.value == "+inf" or not place.span:
         newest, low = await asked.recent(_FIRST_PAGES * count)
         top = newest if place.value == "+inf" else float(place.value)
