@@ -47,16 +47,16 @@ class Shape:
 
 def columns(shape: Shape) -> tuple[Column, ...]:
     """Columns of the list; what is dropped first where there is little room is the cache's name."""
-    similar = (Column("similarity", "sim", 4, "right", sort=True), Column("bar", "", BAR, drop=4))
+    similar = (Column("similarity", "sim", 4, "right", sort=True), Column("bar", "", BAR, drop=2))
     return (
         *(similar if shape.similar else ()),
         *((Column("key", "key", _KEY_TAIL + 1),) if shape.keys else ()),
-        Column("prompt", "prompt", 22, flex=True),
-        *((Column("cache", "cache", 16, drop=5),) if shape.caches else ()),
-        Column("model", "model", _MODEL, sort=True, drop=3),
+        Column("prompt", "prompt", 34, flex=True),
+        *((Column("cache", "cache", 16, drop=6),) if shape.caches else ()),
+        Column("model", "model", _MODEL, sort=True, drop=5),
         Column("age", "age", 6, "right", sort=True),
         Column("ttl", "ttl", 6, "right", sort=True, drop=1),
-        Column("hits", "hits", 6, "right", sort=True, drop=2),
+        Column("hits", "hits", 6, "right", sort=True, drop=3),
     )
 
 
@@ -178,7 +178,7 @@ class Listing:
             share = max(0.0, ((near or 0.0) - 0.5) * 2)
             cells += [
                 safe(similarity(near), "strong" if reached else ""),
-                safe(bar(share, BAR, self.charset), "second" if reached else "muted"),
+                safe(bar(share, BAR, self.charset), "second" if reached else "faint"),
             ]
         if self.shape.keys:
             tail = visible(entry.key)

@@ -15,6 +15,7 @@ from costconsole.domain.text import visible
 
 _LONGEST = 2_000
 """Characters: longer than what a model reads of a prompt."""
+_NAMED = frozenset({"slash", "space", "minus", "plus"})
 
 
 class QueryInput(Input):
@@ -46,6 +47,10 @@ class QueryInput(Input):
         """What is typed or pasted is shown like any other text: nothing of it reaches the terminal raw."""
         room = _LONGEST - len(self.value) + abs(end - start)
         super().replace(visible(text)[: max(0, room)], start, end)
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Every sign is typed, also those whose keys have names."""
+        return super().check_consume_key(key, character) or key in _NAMED
 
     def action_rows(self, rows: int) -> None:
         self.post_message(self.Move(rows))
