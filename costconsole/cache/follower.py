@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +22,7 @@ class PolicyFollower:
 
     `make_client` gives a sync Redis client of the follower's own. While Redis is away the last policy stays
     in force. Usable as a context manager; `start` returns at once and `close` waits for the thread's end.
+    After a fork, a follower that was following goes on in the child too, with a thread of its own.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class PolicyFollower:
         if self._thread is None and not self._closed.is_set():
             self._thread = threading.Thread(target=self._run, name="costconsole-policy", daemon=True)
             self._thread.start()
+            _following.add(self)
         return self
 
     def wait(self, timeout_s: float) -> bool:
@@ -62,6 +66,16 @@ class PolicyFollower:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _after_fork(self) -> None:
+        closed, read = self._closed.is_set(), self._read_once.is_set()
+        # The parent's locks may be held by threads that don't exist here.
+        self._closed, self._read_once, self._thread = threading.Event(), threading.Event(), None
+        if read:
+            self._read_once.set()
+        if closed:
+            self._closed.set()
+        self.start()
 
     def _run(self) -> None:
         pause = 0.1
@@ -117,3 +131,14 @@ class PolicyFollower:
         self._read_once.set()
         if changed and self._on_change is not None:
             self._on_change(policy)
+
+
+_following: weakref.WeakSet[PolicyFollower] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for follower in list(_following):
+        follower._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

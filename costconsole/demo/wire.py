@@ -12,6 +12,9 @@ from typing import Any, Literal
 from costconsole.domain.call import Usage
 from costconsole.ledger.tokens import count, count_messages
 
+DEFAULT_LIMIT = 4_096
+"""Tokens of an answer at most, where the request sets no limit."""
+
 Fault = int | Literal["timeout", "refusal"]
 """An HTTP status, silence, or a refusal with status 200."""
 
@@ -53,7 +56,7 @@ def reply_of(
     messages = [m for m in asked["messages"] if isinstance(m, dict)]
     if wire == "anthropic" and asked.get("system"):
         messages = [{"role": "system", "content": asked["system"]}, *messages]
-    limit = asked.get("max_completion_tokens") or asked.get("max_tokens")
+    limit = asked.get("max_completion_tokens") or asked.get("max_tokens") or DEFAULT_LIMIT
     output, _estimated = count(text, model, wait=False)
     cut = isinstance(limit, int) and output > limit
     if cut and isinstance(limit, int):

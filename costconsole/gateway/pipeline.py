@@ -40,6 +40,7 @@ Minimizer = Callable[[tuple[Message, ...]], tuple[tuple[Message, ...], int]]
 
 _SHOWN = 2_000
 _POLICY_PATIENCE_S = 0.5
+_LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 class Gateway:
@@ -292,8 +293,7 @@ class Gateway:
         answer = _answer(plan, reply, attempts)
         plan.billed = (answer.usage, reply.provider_cost_nano)
         key = ""
-        if reply.finish in ("stop", "tool") or not reply.finish_reason:
-            # An answer cut off by its token limit is not kept: who asks again hopes for the whole.
+        if _is_whole(plan, reply):
             shown = plan.prompt[: self._shown]
             key = await self._caches.keep(io, plan, answer, near, storable(answer), shown)
         outcome = Outcome.MISS if plan.asked else Outcome.BYPASS
@@ -310,6 +310,14 @@ def _semantic_hit(plan: Plan, near: Near) -> Found | None:
     if neighbor.similarity < plan.threshold:
         return None
     return Found(near.match.answer, Outcome.SEMANTIC, neighbor.key, neighbor.similarity)
+
+
+def _is_whole(plan: Plan, reply: Reply) -> bool:
+    """Whether an answer is what was asked for: finished, or cut at the limit that the caller set, such as a
+    label of one token. Cut at the provider's own limit it is not kept: who asks again hopes for the whole."""
+    if reply.finish == "length":
+        return any(plan.request.params.get(name) for name in _LIMITS)
+    return reply.finish in ("stop", "tool") or not reply.finish_reason
 
 
 def _followed(found: Found) -> Found:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -160,3 +162,26 @@ def test_a_follower_survives_redis_being_away(fresh_server: Any) -> None:
         with make() as client:
             write_policy(client, KEYS, {"threshold": 0.75}, ANN)
         assert changes.wait_for(0.75)
+
+
+def test_a_forked_child_follows_too(redis_url: str, client: Any) -> None:
+    """Servers such as gunicorn make the application first, and fork their workers then."""
+    code = f"""
+import os, sys, time, redis
+from costconsole.cache.follower import PolicyFollower
+from costconsole.redis_store.keys import Keys
+follower = PolicyFollower(lambda: redis.Redis.from_url({redis_url!r}, protocol=2), Keys({KEYS.namespace!r}))
+follower.start().wait(10)
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+print("forked", flush=True)
+until = time.monotonic() + 20
+while follower.current.threshold != 0.65 and time.monotonic() < until:
+    time.sleep(0.02)
+os._exit(0 if follower.current.threshold == 0.65 else 1)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"forked\n"
+        write_policy(client, KEYS, {"threshold": 0.65}, ANN)
+        assert process.wait(30) == 0

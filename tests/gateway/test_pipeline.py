@@ -162,12 +162,25 @@ def test_failures_are_counted_and_never_cached(
     assert len(list(client.scan_iter(Keys().exact_prefix + "*"))) == 1
 
 
-def test_an_answer_that_was_cut_off_is_not_kept(make_gateway: Make, stand_in: StandInProvider) -> None:
+def test_an_answer_cut_at_the_callers_limit_is_kept_for_just_this_request(
+    make_gateway: Make, stand_in: StandInProvider, client: redis.Redis
+) -> None:
     gateway = make_gateway()
+    first, again = (gateway.complete(ASKED, max_tokens=2) for _ in range(2))
+    assert (first.outcome, first.finish_reason) == (Outcome.MISS, "length")
+    assert (again.outcome, again.text) == (Outcome.EXACT, first.text)
+    assert gateway.complete(ASKED).outcome is Outcome.MISS
+    assert len(list(client.scan_iter(Keys().semantic_prefix + "*"))) == 1
+
+
+def test_an_answer_cut_at_the_providers_own_limit_is_not_kept(
+    make_gateway: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = make_gateway()
+    monkeypatch.setattr("costconsole.demo.wire.DEFAULT_LIMIT", 2)
     for _ in range(2):
-        cut = gateway.complete(ASKED, max_tokens=2)
+        cut = gateway.complete(ASKED)
         assert (cut.outcome, cut.finish_reason, cut.cached_key) == (Outcome.MISS, "length", "")
-    assert stand_in.arrived == 2
 
 
 def test_fifty_threads_with_one_question_make_one_call(
