@@ -115,17 +115,18 @@ class CostConsoleApp(App[None], inherit_bindings=False):
 
     def on_main_screen_mounted(self) -> None:
         self._main.show_status(self._status())
-        self._main.reveal(self._page_is_ready)
-        self.call_after_refresh(self._begin_reading)
+        self.call_after_refresh(self._begin)
         self.set_interval(_TERMINAL_CHECK_S, self._check_terminal)
         self.app_resume_signal.subscribe(self, self._resumed)
 
-    def _begin_reading(self) -> None:
-        """After the first paint: what needs Redis, and its import, starts here."""
+    async def _begin(self) -> None:
+        """After the first paint: connecting, with its imports, and beside it the first page."""
         asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
         if self._warning:
             self.say(self._warning, bad=True)
         self._reading = asyncio.create_task(self._poller.run(), name="poll")
+        if self._main.page is None:
+            await self._open(self._pages[0])
 
     def _resumed(self, _app: App[None]) -> None:
         """Back from the shell: terminals give back an empty screen."""

@@ -8,6 +8,7 @@ the bytes, and the same cells.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from rich.color import ColorSystem
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.control import Control
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor
+from textual.geometry import Region
 from textual.strip import Strip
 
 _State = tuple[str, str, str]
@@ -23,11 +25,31 @@ _PLAIN: _State = ("", "", "")
 
 
 class SparingCompositor(Compositor):
-    """A compositor whose partial updates are `SparingUpdate`s."""
+    """A compositor whose partial updates are `SparingUpdate`s, and draw only lines with a change in them."""
+
+    _changed: tuple[Region, ...] = ()
 
     def render_partial_update(self) -> ChopsUpdate | None:
-        update = super().render_partial_update()
+        self._changed = tuple(self._dirty_regions)
+        try:
+            update = super().render_partial_update()
+        finally:
+            self._changed = ()
         return None if update is None else SparingUpdate(update.chops, update.spans, update.chop_ends)
+
+    def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
+        if not self._changed:
+            yield from super()._get_renders(crop)
+            return
+        for widget, (region, clip) in self.visible_widgets.items():
+            seen = region.intersection(clip)
+            touched = [changed for changed in self._changed if changed.overlaps(seen)]
+            if not touched:
+                continue
+            top = max(seen.y, min(changed.y for changed in touched))
+            bottom = min(seen.bottom, max(changed.bottom for changed in touched))
+            band = Region(seen.x, top, seen.width, bottom - top)
+            yield region, band, widget.render_lines(band.translate((-region.x, -region.y)))
 
 
 class SparingUpdate(ChopsUpdate):

@@ -42,7 +42,7 @@ class MainScreen(Screen[None], inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{ink}" for ink in INKS}
 
     class Mounted(Message):
-        """The frame and its first page stand."""
+        """The frame stands; its stage is empty."""
 
     def __init__(self, entries: Sequence[PageEntry]) -> None:
         super().__init__(id="main")
@@ -65,13 +65,13 @@ class MainScreen(Screen[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         yield self.header
         yield self.tabs
-        with self.stage:
-            yield self._make(self._entries[0])
+        yield self.stage
         yield self.banner
         yield self.footer
         yield self.too_small
 
     def on_mount(self) -> None:
+        self.tabs.show(self._entries[0].key)
         self.post_message(self.Mounted())
         self.bindings_updated_signal.subscribe(self, lambda _screen: self.show_hints())
 
@@ -93,31 +93,20 @@ class MainScreen(Screen[None], inherit_bindings=False):
         """The name of the page on screen."""
         return self._active
 
-    def _make(self, entry: PageEntry) -> Page:
-        page = self._pages[entry.name] = entry.load()()
-        self._active = entry.name
-        return page
-
     async def open_page(self, entry: PageEntry, ready: Callable[[Page], None]) -> None:
-        """Bring another page on screen, mounting it on its first visit; then `ready(page)`."""
+        """Bring a page on screen, importing and mounting it on its first visit; then `ready(page)`."""
         before = self.page
         if before is not None:
             self._focus_of[self._active] = self.focused
             self.restore_panels()
         page = self._pages.get(entry.name)
         if page is None:
-            page = self._make(entry)
+            page = self._pages[entry.name] = entry.load()()
             await self.stage.mount(page)
         self._active = entry.name
         if before is not None and before is not page:
             before.display = False
         page.display = True
-        self.reveal(ready)
-
-    def reveal(self, ready: Callable[[Page], None]) -> None:
-        """The active page is on screen now."""
-        entry = next(entry for entry in self._entries if entry.name == self._active)
-        page = self._pages[entry.name]
         self.tabs.show(entry.key)
         page.on_reveal()
         ready(page)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.content import Content
 from textual.widget import Widget
 
-from costconsole.console.widgets.painted import INKS
-
 if TYPE_CHECKING:
     from costconsole.console.app import CostConsoleApp
     from costconsole.console.palette import Command
@@ -40,7 +38,6 @@ class Page(Widget):
     FIRST_FOCUS: ClassVar[str] = ""
     """Selector of the widget that has the focus on the first visit; the first focusable one if empty."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{ink}" for ink in INKS}
     DEFAULT_CSS = "Page { width: 1fr; height: 1fr; }"
 
     @property

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from costconsole.ledger.reader import LedgerReader
 
 _RECENT = 50
+_WARM_UP_S = 0.5
 
 
 class RedisSource:
@@ -48,6 +49,7 @@ class RedisSource:
         self._finding = asyncio.Lock()
         self._search: Any = None
         self._embedder: Embedder | None = None
+        self._warming = False
         self._link = Link(
             label=target.label,
             namespace=settings.namespace,
@@ -61,7 +63,7 @@ class RedisSource:
 
     async def open(self) -> None:
         """Connect and probe. Raises a Problem; may be called again."""
-        await asyncio.to_thread(_import_redis)
+        await asyncio.to_thread(_imports)
         from costconsole.ledger.reader import LedgerReader
         from costconsole.redis_store.connect import connect_async
         from costconsole.redis_store.probe import probe
@@ -90,8 +92,10 @@ class RedisSource:
         """One round trip; afterwards the embedder is told to load, which is not on the way to the figures."""
         assert self._reader is not None, "open() comes first"
         view: LedgerView = await self._asked(self._reader.view(window, recent=_RECENT), self._ledger_target)
-        if self._embedder is None:
-            self.embedder.start()
+        if not self._warming:
+            self._warming = True
+            # Its process would take the processor from the first figures.
+            asyncio.get_running_loop().call_later(_WARM_UP_S, lambda: self.embedder.start())
         return view
 
     async def caches(self, refresh: bool = False) -> tuple[CacheInfo, ...]:
@@ -179,6 +183,8 @@ async def _index_names(client: Any) -> frozenset[bytes]:
         return frozenset()
 
 
-def _import_redis() -> None:
-    """In a thread: the event loop stays free for keys meanwhile."""
-    import redis.asyncio  # noqa: F401
+def _imports() -> None:
+    """In a thread, so that the event loop stays free for the first page and for keys."""
+
+    import costconsole.ledger.reader
+    import costconsole.redis_store.probe  # noqa: F401

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.events import Click
 from textual.message import Message
@@ -24,8 +23,6 @@ def tab_line(tabs: Sequence[tuple[str, str]], active: str) -> Line:
 
 class Tabs(Painted):
     """Shows the pages; a click goes to one."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"ink--tab"}
 
     class Chosen(Message):
         def __init__(self, key: str) -> None:

@@ -56,7 +56,10 @@ async def console(
     """The running console after its first read."""
     app = make_app(source, **options)
     async with app.run_test(size=size) as pilot:
-        await pilot.pause()
+        for _ in range(200):
+            await pilot.pause()
+            if app.page is not None and (app.view is not None or app.source.hang):
+                break
         await pilot.pause()
         yield app, pilot
         await app.stop_reading()

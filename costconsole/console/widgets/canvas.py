@@ -13,7 +13,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from costconsole.console.widgets.strips import Inks, changed_spans
+from costconsole.console.inks import Inks
+from costconsole.console.widgets.strips import changed_spans, segments_of
 
 
 class Canvas(Widget):
@@ -23,7 +24,7 @@ class Canvas(Widget):
         super().__init__(id=id, classes=classes)
         self._drawn: list[Strip] | None = None
         self._drawn_size = (0, 0)
-        self._content_inks = Inks(self)
+        self.inks = Inks(self)
 
     def draw(self, width: int, height: int) -> Sequence[Content | Strip]:
         """The lines of the content area, at most `height`; longer ones are cut."""
@@ -51,7 +52,7 @@ class Canvas(Widget):
 
     def notify_style_update(self) -> None:
         self._drawn = None
-        self._content_inks.clear()
+        self.inks.clear()
         super().notify_style_update()
 
     def _strips(self, width: int, height: int) -> list[Strip]:
@@ -60,7 +61,7 @@ class Canvas(Widget):
         for line in self.draw(width, height)[:height] if width and height else ():
             if isinstance(line, Content):
                 cut = line.truncate(width, ellipsis=True) if line.cell_length > width else line
-                line = Strip(self._content_inks.segments(base, cut))
+                line = Strip(segments_of(self.inks, base, cut))
             found.append(line.adjust_cell_length(width, base.rich_style).simplify())
         found += [Strip.blank(width, base.rich_style)] * (height - len(found))
         return found

@@ -9,7 +9,6 @@ those of lines that stay, and lets `Canvas` send only the cells that changed. Te
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -77,25 +76,10 @@ def centred(text: str, width: int, height: int) -> tuple[Line, ...]:
 class Painted(Canvas):
     """Shows what `paint` was given last: lines, or a function from a size to lines."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{ink}" for ink in INKS}
-    DEFAULT_CSS = """
-    Painted {
-        & > .ink--text { color: $foreground; }
-        & > .ink--strong { color: $foreground; text-style: bold; }
-        & > .ink--muted { color: $text-muted; }
-        & > .ink--faint { color: $text-disabled; }
-        & > .ink--accent { color: $accent; }
-        & > .ink--second { color: $secondary; }
-        & > .ink--good { color: $text-success; }
-        & > .ink--warn { color: $text-warning; text-style: bold; }
-        & > .ink--bad { color: $text-error; text-style: bold; }
-    }
-    """
-
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._lines_of: Draw = lambda _width, _height: ()
-        self._inks: dict[str, Style] = {}
+        self._rich: dict[str, Style] = {}
         self._made: dict[Line, Strip] = {}
 
     def paint(self, lines: Sequence[Line] | Draw) -> None:
@@ -125,12 +109,12 @@ class Painted(Canvas):
         return [self._made[line] for line in lines]
 
     def _ink(self, ink: str) -> Style:
-        style = self._inks.get(ink)
+        style = self._rich.get(ink)
         if style is None:
-            style = self._inks[ink] = self.get_component_rich_style(f"ink--{ink}")
+            style = self._rich[ink] = (self.visual_style + self.inks[ink]).rich_style
         return style
 
     def notify_style_update(self) -> None:
-        self._inks.clear()
+        self._rich.clear()
         self._made.clear()
         super().notify_style_update()

@@ -11,7 +11,8 @@ from rich.style import Style as RichStyle
 from textual.content import Content
 from textual.strip import Strip
 from textual.style import Style
-from textual.widget import Widget
+
+from costconsole.console.inks import Inks
 
 _GAP = 8  # Unchanged cells between two changes that are cheaper to send again than to jump over.
 
@@ -64,57 +65,16 @@ def changed_spans(old: Strip, new: Strip) -> list[tuple[int, int]]:
     return spans
 
 
-class Inks:
-    """The styles of one widget's contents, kept until its styles change (call `clear` then).
+def segments_of(inks: Inks, base: Style, content: Content) -> list[Segment]:
+    """Segments of a content over `base`; its styles are inks (`.ink--muted`) or Textual's own."""
 
-    An ink (`.ink--muted`) is a component class of the widget or of what holds it, the nearest one. Textual's
-    own look-up of partial styles knows neither opaque backgrounds nor inversion.
-    """
-
-    def __init__(self, widget: Widget) -> None:
-        self._widget = widget
-        self._known: dict[str, Style] = {}
-
-    def clear(self) -> None:
-        self._known.clear()
-
-    def component(self, name: str) -> Style:
-        """What a component class adds to the style under it; nothing where nobody has that class."""
-        style = self._known.get(name)
-        if style is None:
-            style = self._known[name] = self._look_up(name)
-        return style
-
-    def segments(self, base: Style, content: Content) -> list[Segment]:
-        """Segments of a content over `base`."""
-        return [
-            Segment(text, style.rich_style)
-            for text, style in content.render(base, end="", parse_style=self._parse)
-            if text
-        ]
-
-    def _parse(self, style: str | Style) -> Style:
+    def parse(style: str | Style) -> Style:
         if isinstance(style, Style):
             return style
-        return self.component(style[1:]) if style.startswith(".") else Style.parse(style)
+        return inks[style.removeprefix(".ink--")] if style.startswith(".ink--") else Style.parse(style)
 
-    def _look_up(self, name: str) -> Style:
-        for node in self._widget.ancestors_with_self:
-            if not isinstance(node, Widget):
-                continue
-            try:
-                styles = node.get_component_styles(name)
-            except KeyError:
-                continue
-            text = styles.text_style
-            return Style(
-                styles.background if styles.has_rule("background") else None,
-                styles.color if styles.has_rule("color") else None,
-                bold=text.bold,
-                dim=text.dim,
-                italic=text.italic,
-                underline=text.underline,
-                reverse=text.reverse,
-                strike=text.strike,
-            )
-        return Style.null()
+    return [
+        Segment(text, style.rich_style)
+        for text, style in content.render(base, end="", parse_style=parse)
+        if text
+    ]

@@ -15,10 +15,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
 
+from costconsole.console.inks import Inks
 from costconsole.console.safe import safe
 from costconsole.console.widgets.columns import Column, LazyRows, Place, Row, Rows, arrange, sort_rows
 from costconsole.console.widgets.painted import fit
-from costconsole.console.widgets.strips import Inks, changed_spans
+from costconsole.console.widgets.strips import changed_spans, segments_of
 from costconsole.domain.text import visible
 
 __all__ = ["Column", "LazyRows", "LiveTable", "Row", "Rows"]
@@ -52,25 +53,9 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
             ("enter", "select", "open", "open"),
         )
     ]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "table--heading",
-        "table--sorted",
-        "table--cursor",
-        "table--cursor-blurred",
-        "table--divider",
-        "table--empty",
-    }
     DEFAULT_CSS = """
     LiveTable {
         width: 1fr; height: 1fr; scrollbar-size: 1 1; scrollbar-gutter: stable; overflow-x: hidden;
-        & > .table--heading { color: $text-muted; }
-        & > .table--sorted { color: $foreground; text-style: bold; }
-        & > .table--cursor { background: $primary-muted; text-style: bold; }
-        & > .table--cursor-blurred { background: $boost; }
-        & > .table--divider { color: $accent; }
-        & > .table--empty { color: $text-muted; }
-        &:nocolor > .table--cursor { text-style: reverse; }
-        &:ansi > .table--cursor { text-style: reverse; }
     }
     """
 
@@ -377,8 +362,8 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self._heading() if y < _HEAD else self._line(y - _HEAD)
 
     def _heading(self) -> Strip:
-        base = self.visual_style + self._inks.component("table--heading")
-        marked = self.visual_style + self._inks.component("table--sorted")
+        base = self.visual_style + self._inks["heading"]
+        marked = self.visual_style + self._inks["sorted"]
         cells: list[tuple[Place, str | Content, Style]] = []
         for place in self._places:
             title, style = place.column.title, base
@@ -402,23 +387,23 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         return strip
 
     def _draw(self, row: Row | None, under_cursor: bool, focused: bool, *, is_first: bool) -> Strip:
-        base = self.visual_style
+        base = self.visual_style + self._inks["text"]
         width = self.scrollable_content_region.width
         if row is None:
             if is_first and self._empty:
-                empty = base + self._inks.component("table--empty")
-                return Strip(self._inks.segments(empty, self._empty)).adjust_cell_length(
+                empty = base + self._inks["muted"]
+                return Strip(segments_of(self._inks, empty, self._empty)).adjust_cell_length(
                     width, base.rich_style
                 )
             return Strip.blank(width, base.rich_style)
         if row.divider:
-            base += self._inks.component("table--divider")
+            base += self._inks["divider"]
             label = _content(row.cells[0])
             line = safe("─ ") + label + safe(" " + "─" * max(0, width - label.cell_length - 3))
-            return Strip(self._inks.segments(base, line)).adjust_cell_length(width, base.rich_style)
+            return Strip(segments_of(self._inks, base, line)).adjust_cell_length(width, base.rich_style)
         if under_cursor:
-            name = "table--cursor" if focused else "table--cursor-blurred"
-            base += self._inks.component(name)
+            name = "cursor" if focused else "cursor-blurred"
+            base += self._inks[name]
         cells = [(place, row.cells[place.index], base) for place in self._places]
         return self._joined(cells, base)
 
@@ -449,7 +434,7 @@ class LiveTable(ScrollView, can_focus=True, inherit_bindings=False):
         space = " " * (place.width - content.cell_length)
         if space and place.column.align == "right":
             yield Segment(space, style.rich_style)
-        yield from self._inks.segments(style, content)
+        yield from segments_of(self._inks, style, content)
         if space and place.column.align == "left":
             yield Segment(space, style.rich_style)
 
