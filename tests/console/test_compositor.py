@@ -11,10 +11,13 @@ import pytest
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.strip import Strip
 
 from costconsole.console.compositor import SparingUpdate
+from costconsole.console.pages import PAGES
+from tests.console.harness import console, lines
+from tests.console.moving import MovingSource
 
 WIDTH, HEIGHT = 40, 8
 CUTS = (0, 13, 14, 27, WIDTH)
@@ -105,3 +108,32 @@ def test_neighbouring_parts_need_no_second_move_and_no_second_colour() -> None:
     console = Console(file=io.StringIO(), force_terminal=True, color_system="256")
     text = SparingUpdate(line, [(0, 0, 6)], [[2, 6]]).render_segments(console)
     assert text == "\x1b[1;1H\x1b[38;5;251;48;5;233mab\x1b[1mcd\x1b[0;38;5;251;48;5;233mef\x1b[0m"
+
+
+async def test_after_many_updates_a_terminal_shows_what_a_full_drawing_would() -> None:
+    """Figures move, keys are pressed, a sheet opens and closes; the terminal gets only the changes."""
+    source = MovingSource(rate=5, filled_minutes=8)
+    async with console(source, pages=PAGES[:1]) as (app, pilot):
+        screen = pyte.Screen(*app.size)
+        stream = pyte.Stream(screen)
+        updates = []
+
+        def write(_screen: object, update: object) -> None:
+            if update is None:
+                return
+            assert isinstance(update, CompositorUpdate)
+            updates.append(type(update).__name__)
+            stream.feed(update.render_segments(app.console))
+
+        app._display = write  # type: ignore[method-assign, assignment]
+        app.screen.refresh()
+        app.screen._compositor._dirty_regions.add(app.screen.size.region)
+        stream.feed(app.screen._compositor.render_full_update().render_segments(app.console))
+        for key in ("ctrl+r", "b", "tab", "j", "ctrl+r", "?", "escape", "t", "ctrl+r", "escape", "ctrl+r"):
+            await pilot.press(key)
+            await pilot.pause()
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+        await pilot.pause(0.1)
+        assert "SparingUpdate" in updates
+        assert [row.rstrip() for row in screen.display] == [row.rstrip() for row in lines(app)]
