@@ -28,8 +28,10 @@ from costconsole.domain.window import parse_window
 from costconsole.ledger.batch import SLICE, encode
 from costconsole.ledger.ledger import Ledger
 from costconsole.ledger.reader import LedgerReader
-from costconsole.ledger.script import LUA, SHA
+from costconsole.ledger.sender import Sender
+from costconsole.ledger.transaction import transaction
 from costconsole.redis_store.keys import Keys
+from costconsole.redis_store.target import parse_target
 
 KEYS = Keys("bench")
 RNG = random.Random(7)
@@ -175,7 +177,7 @@ def server_side(server: EmbeddedRedis, rounds: int = 9) -> None:
     now = time.time_ns() // 1_000_000
     calls = [some_call(now) for _ in range(20_000)]
     entries = [[text for pair in call.to_fields().items() for text in pair] for call in calls[:SLICE]]
-    client.script_load(LUA)
+    sender = Sender(parse_target(server.url), KEYS)
 
     def added() -> int:
         pipe = client.pipeline(transaction=False)
@@ -194,9 +196,8 @@ def server_side(server: EmbeddedRedis, rounds: int = 9) -> None:
     def flush(number: int) -> Callable[[], int]:
         def run() -> int:
             recorded = [(call, call.cache_key) for call in calls[:number]]
-            for batch in encode(recorded, KEYS, uuid.uuid4().hex, 1, now):
-                names, arguments = batch.arguments(KEYS)
-                client.evalsha(SHA, len(names), *names, *arguments)
+            for batch in encode(recorded, uuid.uuid4().hex, 1, now):
+                assert sender.send(batch)
             return number
 
         return run
@@ -216,7 +217,8 @@ def server_side(server: EmbeddedRedis, rounds: int = 9) -> None:
     show("flush of 20,000 calls, rollups and all", min(found["20,000"]), "us", base, "XADD", "goal: <= 6 us")
     show("flush of 2,000 calls, rollups and all", min(found["2,000"]), "us", base, "XADD")
     start = time.process_time()
-    encode([(call, "") for call in calls], KEYS, "w", 1, now)
+    for batch in encode([(call, "") for call in calls], "w", 1, now):
+        transaction(batch, KEYS, lambda *_: False, now)
     show("client CPU to encode a call", (time.process_time() - start) / len(calls) * 1e6, "us")
 
 

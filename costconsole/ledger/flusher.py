@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from costconsole.ledger.batch import Batch, Recorded, encode, sound
 from costconsole.ledger.preview import Prompts, preview
-from costconsole.ledger.script import MARKER_MS
 from costconsole.ledger.sender import NotSent, Sender
 from costconsole.ledger.spool import Spool
+from costconsole.ledger.transaction import MARKER_MS
 from costconsole.redis_store.backoff import Backoff
 from costconsole.redis_store.keys import Keys
 
@@ -140,11 +140,11 @@ class Flusher:
     def _encode(self, recorded: list[Recorded]) -> None:
         now_ms = time.time_ns() // 1_000_000
         try:
-            batches = encode(recorded, self._keys, self._writer, self._number, now_ms)
+            batches = encode(recorded, self._writer, self._number, now_ms)
         except Exception:
             recorded, bad = sound(recorded)
             self.rejected += bad
-            batches = encode(recorded, self._keys, self._writer, self._number, now_ms)
+            batches = encode(recorded, self._writer, self._number, now_ms)
         self._number += len(batches)
         self._batches.extend(batches)
         self.held += sum(batch.calls for batch in batches)

@@ -1,9 +1,10 @@
 """What to ask Redis for a view of a window, and what its answers say. No I/O: reader.py sends and receives.
 
-A bucket is read once and kept; each refresh asks which buckets changed since the last one (the zset
+A bucket is read once and kept; each refresh asks which buckets changed since the last one (the stream
 `late`), in the same round trip as what surely changed: the buckets that are open now. Anything else that
-changed is read with the next refresh. The revision is asked for first, so that a write between the two is
-seen twice rather than never.
+changed is read with the next refresh. The changes are asked for first, so that a write between the two is
+seen twice rather than never. The newest entry that was read has to be there still; otherwise these are
+another server's data, or more changes than are remembered, and everything is read afresh.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any
 from costconsole.domain.call import Call
 from costconsole.domain.figures import Figures, LedgerView, Point, Policy
 from costconsole.domain.window import GRAIN_MS, Bucket, Grain, Window, cover
-from costconsole.ledger.script import LATE_LENGTH
 from costconsole.ledger.tally import Fields, Stored, Sum, TotalSum
 from costconsole.redis_store.keys import Keys
 
@@ -95,7 +95,8 @@ class ViewCore:
         self._fields = Fields()
         self._known: dict[Bucket, Stored] = {}
         self._changed: set[Bucket] = set()
-        self._revision = self._began = 0
+        self._changed_id = ""
+        """The newest entry of `late` that was read."""
         self._frame: Frame | None = None
         self._complete = False
         """Whether the sums say what the known buckets do, for this frame."""
@@ -127,18 +128,15 @@ class ViewCore:
 
     def _head(self, recent: int) -> tuple[Command, ...]:
         keys = self._keys
-        if self._revision:
-            changes: Command = ("ZRANGEBYSCORE", keys.late, self._revision, "+inf", "WITHSCORES")
+        if self._changed_id:
+            changes: Command = ("XRANGE", keys.late, self._changed_id, "+")
         else:
-            changes = ("ZRANGEBYSCORE", keys.late, "-inf", "+inf", "WITHSCORES", "LIMIT", 0, 0)
+            changes = ("XREVRANGE", keys.late, "+", "-", "COUNT", 1)
         if recent > self._asked_recent:
             self._last_id = ""
         since = f"({self._last_id}" if self._last_id else "-"
         return (
             changes,
-            ("ZMSCORE", keys.late, "#", "@"),
-            ("ZCARD", keys.late),
-            ("ZRANGE", keys.late, 0, 0, "WITHSCORES"),
             ("HGETALL", keys.policy),
             ("XRANGE", keys.calls, "-", "+", "COUNT", 1),
             ("XREVRANGE", keys.calls, "+", since, "COUNT", max(1, recent)),
@@ -152,23 +150,17 @@ class ViewCore:
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
-        changes, scores, length, lowest, policy, first, newest = replies
-        now, began = (int(float(score or 0)) for score in scores)
-        oldest = next((int(score) for _member, score in _scored(lowest)), 0)
-        if self._revision and (
-            began != self._began
-            or now < self._revision
-            or (int(length) >= LATE_LENGTH and oldest > self._revision)
-        ):
-            # Another server's data, or more changes than are remembered.
+        changes, policy, first, newest = replies
+        if not self._changed_id:
+            if changes and self._known:
+                self.invalidate()
+        elif not changes or changes[0][0].decode() != self._changed_id:
             self.invalidate()
-        elif self._revision:
-            for member, score in _scored(changes):
-                if score > self._revision:
-                    bucket = _bucket(member)
-                    if bucket is not None:
-                        self._changed.add(bucket)
-        self._revision, self._began = now, began
+        else:
+            for _id, entry in changes[1:]:
+                self._changed.update(_buckets(entry or _EMPTY))
+        if changes:
+            self._changed_id = changes[-1][0].decode()
         if policy != self._policy_reply:
             self._policy_reply, self._policy = policy, _policy(policy)
         self._take_calls(plan, first, newest)
@@ -275,19 +267,13 @@ def _policy(reply: Any) -> Policy | None:
     return parse_policy(reply)
 
 
-def _scored(reply: Any) -> list[tuple[bytes, float]]:
-    """Members and scores, as redis-py pairs them or flat as the server sends them."""
-    if reply and not isinstance(reply[0], list | tuple):
-        return [(member, float(score)) for member, score in zip(reply[::2], reply[1::2], strict=True)]
-    return [(member, float(score)) for member, score in reply]
-
-
-def _bucket(member: bytes) -> Bucket | None:
-    grain, _, number = member.decode(errors="replace").partition(":")
-    for known, size in GRAIN_MS.items():
-        if known == grain and number.isdigit():
-            return Bucket(int(number) * size, known)
-    return None
+def _buckets(entry: Mapping[bytes, bytes]) -> Iterator[Bucket]:
+    """The buckets that a flush changed."""
+    for member in entry.get(b"b", b"").decode(errors="replace").split():
+        grain, _, number = member.partition(":")
+        for known, size in GRAIN_MS.items():
+            if known == grain and number.isdigit():
+                yield Bucket(int(number) * size, known)
 
 
 def _entry_ms(entry_id: bytes) -> int:

@@ -44,11 +44,7 @@ class Keys:
 
     @property
     def late(self) -> str:
-        """Zset of buckets by the revision of their last change, by which a reader knows what to read again.
-
-        Members `grain:number`; `#` with the newest revision, which every flush raises by one; `@` with the
-        Unix microseconds of the first flush, by which another server's data is told.
-        """
+        """Stream of what flushes changed, `b` = `grain:number ...`: a reader learns what to read again."""
         return self.root + "late"
 
     @property

@@ -185,10 +185,7 @@ def test_of_a_prompt_is_kept_what_was_chosen(
 
 
 def test_the_stream_is_trimmed(redis_url: str, client: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    from costconsole.ledger import sender
-
-    monkeypatch.setattr(sender, "LUA", sender.LUA.replace("'100000'", "'500'"))
-    monkeypatch.setattr(sender, "SHA", "0" * 40)
+    monkeypatch.setattr("costconsole.ledger.transaction.STREAM_LENGTH", 500)
     with Ledger(redis_url, spool_dir=tmp_path) as ledger:
         for _ in range(3000):
             ledger.record(make_call(ts_ms=NOW))
@@ -196,13 +193,22 @@ def test_the_stream_is_trimmed(redis_url: str, client: Any, tmp_path: Path, monk
     assert 500 <= client.xlen(KEYS.calls) < 700
 
 
-def test_a_flush_works_after_the_server_forgot_the_script(ledger: Ledger, client: Any) -> None:
-    ledger.record(make_call(ts_ms=NOW))
-    assert ledger.flush()
-    client.script_flush()
-    ledger.record(make_call(ts_ms=NOW))
-    assert ledger.flush()
-    assert client.xlen(KEYS.calls) == 2
+def test_hits_of_entries_are_forgotten_least_recent_first(
+    redis_url: str, client: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from costconsole.ledger import sender
+
+    monkeypatch.setattr(sender, "HITS_LENGTH", 100)
+    monkeypatch.setattr(sender, "FORGET", sender.FORGET.replace("1000000", "100").replace("10000", "1"))
+    with Ledger(redis_url, spool_dir=tmp_path) as ledger:
+        for i in range(300):
+            ledger.record(hit(f"entry-{i}", ts_ms=NOW + i))
+        assert ledger.flush()
+        ledger.record(make_call(ts_ms=NOW))
+        assert ledger.flush()
+    assert client.zcard(KEYS.hits) == client.zcard(KEYS.last_hit) == 100
+    assert client.zscore(KEYS.hits, "entry-299") == 1
+    assert client.zscore(KEYS.hits, "entry-199") is None
 
 
 def test_namespaces_are_apart(redis_url: str, client: Any, tmp_path: Path) -> None:

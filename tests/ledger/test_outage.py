@@ -17,9 +17,8 @@ import redis
 
 from costconsole.demo.server import EmbeddedRedis
 from costconsole.ledger.ledger import Ledger
-from costconsole.ledger.script import SHA
 from costconsole.redis_store.keys import Keys
-from tests.ledger.calls import make_call
+from tests.ledger.calls import hit, make_call
 from tests.ledger.proxy import CuttingProxy
 from tests.ledger.recounting import KEYS, assert_exactly, streamed
 
@@ -86,7 +85,7 @@ def test_an_answer_that_got_lost_after_the_script_ran_counts_once(
         calls = [make_call(ts_ms=NOW) for _ in range(30)]
         for n, call in enumerate(calls):
             if n % 10 == 5:
-                proxy.cut_after(SHA.encode())
+                proxy.cut_after(b"EXEC")
             ledger.record(call)
             ledger.flush()
         assert ledger.flush()
@@ -101,18 +100,18 @@ def test_an_answer_lost_with_no_way_back_counts_once_when_it_is_sent_from_the_sp
 
     server = fresh_server(port=0)
     client = client_of(server)
-    run = sender.Sender._run
+    ask = sender.Sender._ask
     lost = 0
 
-    def run_and_lose(self: sender.Sender, count: int, arguments: list[Any]) -> list[Any]:
+    def ask_and_lose(self: sender.Sender, packed: bytes, count: int, *, raising: bool = True) -> list[Any]:
         nonlocal lost
-        reply = run(self, count, arguments)
-        if lost < 2:
+        replies = ask(self, packed, count, raising=raising)
+        if b"EXEC" in packed and lost < 2:
             lost += 1
             raise ConnectionError("the answer got lost")
-        return reply
+        return replies
 
-    monkeypatch.setattr(sender.Sender, "_run", run_and_lose)
+    monkeypatch.setattr(sender.Sender, "_ask", ask_and_lose)
     with Ledger(server.url, spool_dir=tmp_path, flush_s=60) as ledger:
         calls = [make_call(ts_ms=NOW) for _ in range(3)]
         for call in calls:
@@ -332,12 +331,12 @@ def test_a_user_without_a_right_writes_nothing_at_all_until_it_has_it(
     )
     url = server.url.replace("redis://", "redis://app:secret-word@")
     with Ledger(url, spool_dir=tmp_path, flush_s=60) as ledger:
-        call = make_call(ts_ms=NOW)
+        call = hit(ts_ms=NOW)
         ledger.record(call)
         assert not ledger.flush()
         assert right.upper() in ledger.status.last_error
         assert "secret-word" not in ledger.status.last_error
-        assert client.dbsize() == 0
+        assert client.exists(KEYS.calls, KEYS.hits, f"{KEYS.root}minute:{NOW // 60_000}") == 0
         client.execute_command("ACL", "SETUSER", "app", f"+{right}")
         assert ledger.flush()
     assert_exactly(client, [call.id])

@@ -198,7 +198,8 @@ async def test_malformed_and_unknown_things_are_skipped(ledger: Ledger, client: 
     client.xadd(KEYS.calls, {"id": "x", "ts_ms": "soon", "outcome": "miss", "model": "m"})
     client.xadd(KEYS.calls, {"hello": "world"})
     client.set(f"{KEYS.root}minute:{NOW // 60_000 - 7}", "another type")
-    client.zadd(KEYS.late, {"century:1": 10**6, "minute:x": 10**6})
+    client.xadd(KEYS.late, {"b": "century:1 minute:x minute: 7"})
+    client.xadd(KEYS.late, {"c": "minute:1"})
     reader = LedgerReader(aclient, KEYS)
     for _ in range(2):
         view = await reader.view(HOUR, now_ms=NOW)
