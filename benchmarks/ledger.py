@@ -37,13 +37,14 @@ KEYS = Keys("bench")
 RNG = random.Random(7)
 MODELS = [f"model-{n}" for n in range(20)]
 ROUTES, TAGS = ["chat", "code", "summary"], ["search", "support", "app", "docs"]
+NEIGHBORS = [f"costconsole:{{bench}}:semantic:{uuid.uuid4().hex}" for _ in range(5_000)]
 PREVIEW = "How do I get a refund for an order which has not yet been shipped?"
 
 
 def some_call(ts_ms: int) -> Call:
     """A call as an application makes them: 21 to 23 fields in the stream."""
     draw = RNG.random()
-    neighbor = f"costconsole:{{bench}}:semantic:{uuid.uuid4().hex}"
+    neighbor = NEIGHBORS[min(int(RNG.paretovariate(0.9)), len(NEIGHBORS)) - 1]
     common: dict[str, Any] = {
         "id": uuid.uuid4().hex,
         "ts_ms": ts_ms,

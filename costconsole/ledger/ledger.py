@@ -187,10 +187,14 @@ class Ledger:
             self._thread = None  # The interpreter is on its way out, or out of threads: the next call tries.
 
     def _run(self) -> None:
+        begun = time.monotonic()
         while True:
             with self._changed:
-                if not self._closed and self._asked == self._answered:
-                    self._changed.wait(self._flush_s)
+                # From begin to begin, so that a flush that takes long doesn't make the next one longer.
+                pause = begun + self._flush_s - time.monotonic()
+                if not self._closed and self._asked == self._answered and pause > 0:
+                    self._changed.wait(pause)
+                begun = time.monotonic()
                 asked, closing = self._asked, self._closed
                 urgent = closing or asked > self._answered
                 deadline = self._deadline if urgent else time.monotonic() + max(1.0, self._flush_s)
