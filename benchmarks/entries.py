@@ -143,6 +143,8 @@ async def measure(url: str, keys: int, size: tuple[int, int]) -> dict[str, objec
     paints: list[float] = []
     floors: list[float] = []
     async with app.run_test(size=size) as pilot:
+        while app.page is None:
+            await pilot.pause(0.1)
         page: Any = app.page
         source.embedder.start()
         while source.embedder.status != "ready" or not page.rows.is_set():

@@ -166,7 +166,9 @@ class EntriesPage(Page):
         yield Painted(id="nothing")
 
     def on_mount(self) -> None:
-        self._finder = Finder(self.source, self.console_app.clock, type(self).TIMER)
+        self._finder = Finder(
+            self.source, self.console_app.clock, type(self).TIMER, lambda: self._answers.outdated
+        )
         self.set_class(self.console_app.settings.charset == "ascii", "-ascii")
         self.query_one("#query-mark", Painted).paint(((("› ", "accent"),),))
         self._table.set_empty("Looking for caches…")
@@ -256,7 +258,11 @@ class EntriesPage(Page):
     async def _look(self, again: bool) -> tuple[CacheInfo, ...]:
         return await self.source.caches(again)
 
-    def _show_caches(self, _again: bool, caches: tuple[CacheInfo, ...]) -> None:
+    def _show_caches(self, again: bool, caches: tuple[CacheInfo, ...]) -> None:
+        if not caches and not again:
+            # What was found when the console connected may be long past.
+            self._looks.ask(True)
+            return
         if caches == self._caches and self._found is not None and not self._problem:
             return
         self._caches = caches

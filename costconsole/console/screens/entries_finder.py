@@ -57,12 +57,20 @@ class Found:
 
 
 class Finder:
-    """Answers questions through a source. `clock` is Unix ms, `timer` seconds of any origin."""
+    """Answers questions through a source. `clock` is Unix ms, `timer` seconds of any origin.
+
+    Where `outdated` says that nobody waits for the answer any more, it goes no further than it has come.
+    """
 
     def __init__(
-        self, source: Source, clock: Callable[[], int], timer: Callable[[], float] = time.perf_counter
+        self,
+        source: Source,
+        clock: Callable[[], int],
+        timer: Callable[[], float] = time.perf_counter,
+        outdated: Callable[[], bool] = lambda: False,
     ) -> None:
         self._source = source
+        self._outdated = outdated
         self._clock = clock
         self._timer = timer
         self._last: tuple[str, bytes] = ("", b"")
@@ -128,6 +136,8 @@ class Finder:
             except Problem as problem:
                 raise _ModelProblem(str(problem)) from None
             self._last = (text, embedding.vector)
+        if self._outdated():
+            return EntryPage()
         caches = None if question.cache is None else question.chosen
         return await self._source.search.by_vector(self._last[1], caches, NEAREST)
 

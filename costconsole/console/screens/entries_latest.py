@@ -44,6 +44,11 @@ class Latest(Generic[Question, Answer]):
         """Whether a question waits or is in flight."""
         return self._run is not None
 
+    @property
+    def outdated(self) -> bool:
+        """Whether a newer question waits: what is in flight won't be shown."""
+        return bool(self._waiting)
+
     def ask(self, question: Question) -> None:
         """Ask this, instead of whatever still waits."""
         self._waiting = [question]
