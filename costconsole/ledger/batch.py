@@ -1,4 +1,4 @@
-"""A slice of calls, as it is sent to the script and as it lies in the spool."""
+"""A slice of calls, on its way to Redis or in the spool."""
 
 from __future__ import annotations
 
