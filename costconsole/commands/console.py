@@ -8,6 +8,6 @@ from costconsole.commands.session import settings_of
 
 
 def run(args: argparse.Namespace) -> int:
-    from costconsole.console.app import run_console
+    from costconsole.console.launch import run_console
 
     return run_console(settings_of(args))

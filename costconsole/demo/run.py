@@ -66,7 +66,7 @@ def run_demo(
         traffic.begin(server.url)
         if headless:
             return _wait(traffic, server.url, seconds)
-        from costconsole.console.app import run_console
+        from costconsole.console.launch import run_console
 
         code = run_console(_settings_for(settings, server.url))
         if traffic.ended:
