@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from costconsole.console.source import EntrySearch, Link, QueryEmbedder
@@ -185,6 +186,5 @@ async def _index_names(client: Any) -> frozenset[bytes]:
 
 def _imports() -> None:
     """In a thread, so that the event loop stays free for the first page and for keys."""
-
-    import costconsole.ledger.reader
-    import costconsole.redis_store.probe  # noqa: F401
+    for name in ("redis.asyncio", "costconsole.ledger.reader", "costconsole.redis_store.probe"):
+        import_module(name)
