@@ -29,7 +29,6 @@ from costconsole.console.app import CostConsoleApp
 from costconsole.console.pages import PageEntry
 from costconsole.console.redis_source import RedisSource
 from costconsole.console.screens.entries import EntriesPage
-from costconsole.console.screens.entries_finder import Found, Question
 from costconsole.console.themes import choose_theme
 from costconsole.demo.server import EmbeddedRedis
 from costconsole.redis_store.keys import Keys
@@ -98,9 +97,11 @@ class TimedPage(EntriesPage):
         self.rows_s = self.painted_s = 0.0
         self.by = ""
 
-    def _show_found(self, question: Question, found: Found) -> None:
-        super()._show_found(question, found)
-        if not question.quiet:
+    def feed_found(self, *, anew: bool) -> None:
+        super().feed_found(anew=anew)
+        if anew:
+            found = self._feed.found
+            assert found is not None
             self.rows_s, self.by = time.perf_counter(), found.by
             self.rows.set()
             self.call_after_refresh(self._is_painted)

@@ -75,7 +75,7 @@ async def test_the_newest_query_wins_and_one_is_in_flight() -> None:
     embedder = HeldEmbedder()
     source = held_source(embedder)
     async with entries_page(source) as (_app, pilot, page):
-        page._answers._patience_s = 60  # However slow this machine is.
+        page._feed.answers._patience_s = 60  # However slow this machine is.
         await pilot.press("slash", *"refund")
         # The first letter was asked for at once; of those typed meanwhile only the last is.
         assert embedder.asked == ["r"]

@@ -50,8 +50,8 @@ async def test_what_another_process_stores_appears_by_itself_and_is_found_by_mea
     settings = Settings(redis_url=redis_url, refresh_s=0.5, timezone="UTC")
     source = RedisSource(settings, parse_target(redis_url))
     monkeypatch.setattr(source, "_embedder", embedder)
-    monkeypatch.setattr("costconsole.console.screens.entries._CACHES_S", 0.5)
-    monkeypatch.setattr("costconsole.console.screens.entries._NO_CACHES_S", 0.5)
+    monkeypatch.setattr("costconsole.console.screens.entries_feed.CACHES_S", 0.5)
+    monkeypatch.setattr("costconsole.console.screens.entries_feed.NO_CACHES_S", 0.5)
     app: Any = make_app(source, pages=PAGES, refresh_s=0.5, redis_url=redis_url)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()

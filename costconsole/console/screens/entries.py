@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -20,17 +18,8 @@ from textual.widgets import Input
 from costconsole.console.page import Export, Page
 from costconsole.console.palette import Command
 from costconsole.console.safe import safe
-from costconsole.console.screens.entries_finder import (
-    MODES,
-    Finder,
-    Found,
-    Mode,
-    Question,
-    count_words,
-    merge_newest,
-    note_words,
-)
-from costconsole.console.screens.entries_latest import Latest
+from costconsole.console.screens.entries_feed import Feed
+from costconsole.console.screens.entries_finder import Found, Mode, count_words, note_words
 from costconsole.console.screens.entries_listing import Held, Listing, Shape, columns, dividers, in_order
 from costconsole.console.screens.entries_panel import EntryPanel
 from costconsole.console.screens.entries_query import EntryTable, QueryInput
@@ -47,17 +36,9 @@ from costconsole.console.screens.entries_wrap import wrap_text
 from costconsole.console.source import Link
 from costconsole.console.widgets.painted import Painted, fit
 from costconsole.console.widgets.table import LiveTable, Row
-from costconsole.domain.entry import CacheInfo
-from costconsole.domain.errors import Problem
 from costconsole.domain.figures import LedgerView
 
 _NARROW = 110
-_AGAIN_S = {"newest": 2.0, "meaning": 5.0, "text": 5.0, "key": 5.0}
-"""Seconds after which what is on screen is read again by itself."""
-_CACHES_S = 5.0
-_NO_CACHES_S = 15.0
-_SLOW_S = 0.4
-_MODEL_S = 0.25
 _NATURAL: dict[str, tuple[str | None, bool]] = {
     "meaning": ("similarity", True),
     "newest": ("age", False),
@@ -126,27 +107,18 @@ class EntriesPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self._mode: Mode = "meaning"
-        self._caches: tuple[CacheInfo, ...] | None = None
-        self._chosen = ""
-        self._found: Found | None = None
-        self._stuck: Found | None = None
         self._listing: Listing | None = None
+        self._by = ""
         self._sort: tuple[str, bool] | None = None
         self._view: LedgerView | None = None
-        self._link: Link | None = None
-        self._problem = ""
+        self._was_live = False
         self._visited: list[str] = []
-        self._asked_s = self._looked_s = 0.0
-        self._answers = Latest(self._answer, show=self._show_found, fail=self._failed)
-        self._pages = Latest(self._next_page, show=self._show_page, fail=self._page_failed)
-        self._looks = Latest(self._look, show=self._show_caches, fail=self._failed)
-        self._watch = Latest(self._changed, show=self._show_changed, fail=lambda _asked, _error: None)
 
     # -- parts
 
     def compose(self) -> ComposeResult:
         app = self.console_app
+        self._feed = Feed(self.source, self, app.clock, type(self).TIMER)
         with Horizontal(id="search", classes="panel"):
             yield Painted(id="query-mark")
             yield QueryInput(id="query")
@@ -160,15 +132,12 @@ class EntriesPage(Page):
                 classes="panel",
             )
             yield EntryPanel(
-                self.source, clock=app.clock, tz=app.settings.tz, fail=partial(self._failed, None), id="entry"
+                self.source, clock=app.clock, tz=app.settings.tz, fail=self._feed.failed, id="entry"
             )
         yield Painted(id="note")
         yield Painted(id="nothing")
 
     def on_mount(self) -> None:
-        self._finder = Finder(
-            self.source, self.console_app.clock, type(self).TIMER, lambda: self._answers.outdated
-        )
         self.set_class(self.console_app.settings.charset == "ascii", "-ascii")
         self.query_one("#query-mark", Painted).paint(((("› ", "accent"),),))
         self._table.set_empty("Looking for caches…")
@@ -176,8 +145,7 @@ class EntriesPage(Page):
         self.watch(self._table, "scroll_y", self._need_more, init=False)
 
     def on_unmount(self) -> None:
-        for latest in (self._answers, self._pages, self._looks, self._watch):
-            latest.drop()
+        self._feed.drop()
 
     @property
     def _table(self) -> EntryTable:
@@ -203,49 +171,24 @@ class EntriesPage(Page):
         self._note()
         self._need_more()
 
-    @property
-    def busy(self) -> bool:
-        """Whether anything is being read."""
-        return any(latest.busy for latest in (self._answers, self._pages, self._looks)) or self._panel.busy
-
     async def settle(self) -> None:
         """Wait until everything that was asked for is on screen."""
-        while self.busy:
-            for latest in (self._looks, self._answers, self._pages):
-                await latest.settle()
+        while self._feed.busy or self._panel.busy:
+            await self._feed.settle()
             await self._panel.settle()
 
-    # -- the connection and time
+    # -- what comes in
 
     def show_link(self, link: Link) -> None:
-        before, self._link = self._link, link
-        if link.state == "live" and (before is None or before.state != "live"):
-            self._looks.ask(False)
+        live = link.state == "live"
+        if live and not self._was_live:
+            self._feed.look()
+        self._was_live = live
 
     def show(self, view: LedgerView) -> None:
         self._view = view
-        if self._caches is None:
-            if not self._looks.busy:
-                self._looks.ask(False)
-            return
-        now = type(self).TIMER()
-        if now - self._looked_s >= (_CACHES_S if self._caches else _NO_CACHES_S) and not self._looks.busy:
-            self._looked_s = now
-            if self._caches:
-                self._watch.ask(None)
-            else:
-                self._looks.ask(True)
-        self._ask_again(now)
+        self._feed.tick(held=self._held)
         self._draw()
-
-    def _ask_again(self, now: float) -> None:
-        """Read what is on screen again, when that disturbs nobody."""
-        found = self._found
-        if found is None or self._answers.busy or self._pages.busy:
-            return
-        if found.partial or self._held or now - self._asked_s < _AGAIN_S[found.by]:
-            return
-        self._ask(quiet=True)
 
     @property
     def _held(self) -> bool:
@@ -253,93 +196,36 @@ class EntriesPage(Page):
         focused = self.screen.focused
         return not self._table.at_top or (focused is not None and self._panel in focused.ancestors)
 
-    # -- caches
+    def feed_found(self, *, anew: bool) -> None:
+        if anew:
+            self._begin()
+        else:
+            self._draw(anew=True)
+        self.call_after_refresh(self._need_more)
 
-    async def _look(self, again: bool) -> tuple[CacheInfo, ...]:
-        return await self.source.caches(again)
-
-    def _show_caches(self, again: bool, caches: tuple[CacheInfo, ...]) -> None:
-        if not caches and not again:
-            # What was found when the console connected may be long past.
-            self._looks.ask(True)
-            return
-        if caches == self._caches and self._found is not None and not self._problem:
-            return
-        self._caches = caches
-        self._looked_s = type(self).TIMER()
-        if self._chosen not in {cache.name for cache in caches}:
-            self._chosen = ""
+    def feed_caches(self) -> None:
+        caches = self._feed.caches
         self.set_class(not caches, "-nothing")
         if not caches:
             label = self.source.link.label
             self.query_one("#nothing", Painted).paint(lambda width, _height: no_cache_lines(label, width))
         self._titles()
         self.refresh_bindings()
-        self._ask()
 
-    async def _changed(self, _asked: None) -> bool:
-        return await self.source.caches_changed()
+    def feed_state(self) -> None:
+        self._count()
+        self._note()
 
-    def _show_changed(self, _asked: None, changed: bool) -> None:
-        if changed:
-            self._looks.ask(True)
+    def feed_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        self.set_timer(seconds, then)
 
-    @property
-    def _cache(self) -> CacheInfo | None:
-        return next((cache for cache in self._caches or () if cache.name == self._chosen), None)
-
-    def _titles(self) -> None:
-        panel, caches = self.query_one("#search"), self._caches or ()
-        panel.border_title = safe(title_words(self._mode, self._cache, len(caches)))
-        panel.border_subtitle = safe(cache_words(self._cache, caches))
-        self._input.placeholder = f"/ searches {MODE_WORDS[self._mode]}"
-
-    # -- asking and answering
-
-    def _ask(self, *, quiet: bool = False) -> None:
-        if not self._caches:
-            return
-        self._asked_s = type(self).TIMER()
-        self._pages.drop()
-        self._answers.ask(Question(self._mode, self._input.value, self._caches, self._cache, quiet))
-        if not quiet:
-            self.set_timer(_SLOW_S, self._count)
-
-    async def _answer(self, question: Question) -> Found:
-        return await self._finder.find(question)
-
-    def _show_found(self, question: Question, found: Found) -> None:
-        before = self._found
-        quiet = (
-            question.quiet
-            and before is not None
-            and before.by == found.by
-            and before.question == replace(question, quiet=False)
-        )
-        found = replace(found, question=replace(question, quiet=False))
-        self._problem, self._stuck = "", None
-        if quiet and before is not None:
-            found = (
-                merge_newest(before, found)
-                if found.by == "newest"
-                else replace(found, took_ms=before.took_ms)
-            )
-            self._found = found
-            self._draw(anew=True)
-        else:
-            self._found = found
-            self._visited.clear()
-            self._begin(before)
-        if found.waits:
-            self.set_timer(_MODEL_S, self._model_may_be_ready)
-        self._need_more()
-
-    def _begin(self, before: Found | None) -> None:
+    def _begin(self) -> None:
         """Show another answer from its beginning."""
-        found, table = self._found, self._table
+        found, table = self._feed.found, self._table
         assert found is not None
-        if before is None or before.by != found.by:
-            self._sort = None
+        self._visited.clear()
+        if self._by != found.by:
+            self._by, self._sort = found.by, None
         table.set_empty(empty_words(found))
         wanted = columns(self._shape)
         if wanted != table.columns:
@@ -352,63 +238,36 @@ class EntriesPage(Page):
         table.scroll_to(y=0, animate=False, force=True)
         self._follow()
 
-    def _failed(self, _asked: object, error: Exception) -> None:
-        if isinstance(error, Problem):
-            self._problem = str(error)
-        else:
-            self._problem = f"an error inside the console ({type(error).__name__})"
-            asyncio.get_running_loop().call_exception_handler({"message": "entries", "exception": error})
-        self._note()
-        self._count()
-
-    def _model_may_be_ready(self) -> None:
-        found = self._found
-        if found is None or not found.waits or self._answers.busy or not self._input.value.strip():
-            return
-        status = self.source.embedder.status
-        if status == "ready" or status.startswith("failed"):
-            self._ask()
-        else:
-            self.set_timer(_MODEL_S, self._model_may_be_ready)
-
-    # -- further pages
-
     def _need_more(self) -> None:
-        """Read the next page when the end of what is loaded comes near."""
-        found, table = self._found, self._table
-        if found is None or found.next is None or found is self._stuck or self._pages.busy:
+        """Ask for the next page when the end of what is loaded comes near."""
+        listing, table = self._listing, self._table
+        if listing is None:
             return
-        if self._answers.busy or self._listing is None:
-            return
-        at = self._listing.index_of(table.cursor_key) if table.cursor_key is not None else 0
+        at = listing.index_of(table.cursor_key) if table.cursor_key is not None else 0
         seen = max(at or 0, round(table.scroll_y) + table.rows_in_sight)
-        if seen + table.rows_in_sight >= len(self._listing):
-            self._pages.ask(found)
+        if seen + table.rows_in_sight >= len(listing):
+            self._feed.more()
 
-    async def _next_page(self, found: Found) -> Found:
-        return await self._finder.more(found)
-
-    def _show_page(self, before: Found, found: Found) -> None:
-        if self._found is before:
-            self._found = found
-            self._draw(anew=True)
-            self.call_after_refresh(self._need_more)
-
-    def _page_failed(self, before: Found, error: Exception) -> None:
-        self._stuck = before
-        self._failed(before, error)
+    def _titles(self) -> None:
+        feed, panel = self._feed, self.query_one("#search")
+        caches = feed.caches or ()
+        panel.border_title = safe(title_words(feed.mode, feed.cache, len(caches)))
+        panel.border_subtitle = safe(cache_words(feed.cache, caches))
+        self._input.placeholder = f"/ searches {MODE_WORDS[feed.mode]}"
 
     # -- drawing
 
     @property
     def _shape(self) -> Shape:
-        found = self._found
+        found = self._feed.found
         by = found.by if found is not None else "newest"
-        return Shape(by == "meaning", by == "key", self._cache is None and len(self._caches or ()) > 1)
+        return Shape(
+            by == "meaning", by == "key", self._feed.cache is None and len(self._feed.caches or ()) > 1
+        )
 
     def _thresholds(self) -> tuple[dict[str, float], bool]:
         """Thresholds by cache, the live policy's for our own; and whether routes or models may differ."""
-        found = {c.name: c.threshold for c in self._caches or () if c.threshold is not None}
+        found = {c.name: c.threshold for c in self._feed.caches or () if c.threshold is not None}
         policy, differ = self._view.policy if self._view is not None else None, False
         if policy is not None and self._view is not None:
             own = f"{self._view.namespace}:semantic"
@@ -419,7 +278,7 @@ class EntriesPage(Page):
 
     def _draw(self, *, anew: bool = False) -> None:
         """Rows, count and note; `anew` when there are other rows, else only their ages have changed."""
-        found, listing = self._found, self._listing
+        found, listing = self._feed.found, self._listing
         if found is None:
             return
         now = self.console_app.clock()
@@ -462,24 +321,18 @@ class EntriesPage(Page):
         return Listing(self._shape, held, now_ms, charset, thresholds, lines, drawn)
 
     def _count(self) -> None:
-        found = self._found
-        if self._answers.busy and (found is None or self._answers_differ(found)):
-            words = "searching…"
-        else:
-            words = "" if found is None else count_words(found)
+        found = self._feed.found
+        words = "searching…" if self._feed.searching else "" if found is None else count_words(found)
         ink = "warn" if found is not None and found.why else "muted"
         self.query_one("#count", Painted).paint(
             lambda width, _height: (((fit(words, width, right=True), ink),),)
         )
 
-    def _answers_differ(self, found: Found) -> bool:
-        return (found.question.text, found.question.mode) != (self._input.value, self._mode)
-
     def _note(self) -> None:
-        found, cache = self._found, self._cache
+        found, cache = self._feed.found, self._feed.cache
         words, ink = ("", "muted") if found is None else note_words(found)
-        if self._problem:
-            words, ink = self._problem, "bad"
+        if self._feed.problem:
+            words, ink = self._feed.problem, "bad"
         elif not words and cache is not None and cache.problem:
             words, ink = f"{cache.name}: {cache.problem}", "warn"
         note = self.query_one("#note", Painted)
@@ -541,7 +394,8 @@ class EntriesPage(Page):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._ask()
+        self._feed.text = event.value
+        self._feed.ask()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
@@ -571,29 +425,26 @@ class EntriesPage(Page):
         return True
 
     def action_next_mode(self) -> None:
-        self._mode = MODES[(MODES.index(self._mode) + 1) % len(MODES)]
+        self._feed.next_mode()
         self._titles()
-        self._ask()
 
     def action_next_cache(self) -> None:
-        names = ["", *(cache.name for cache in self._caches or ())]
-        self._chosen = names[(names.index(self._chosen) + 1) % len(names)]
+        self._feed.next_cache()
         self._titles()
-        self._ask()
 
     def action_look_again(self) -> None:
-        self._looks.ask(True)
+        self._feed.look(again=True)
         self.say("looking for caches again")
 
     def why_not(self, action: str) -> str:
-        if action == "next_cache" and len(self._caches or ()) < 2:
-            return "there is only one cache" if self._caches else "there is no cache yet"
-        if action == "next_mode" and not self._caches:
+        if action == "next_cache" and len(self._feed.caches or ()) < 2:
+            return "there is only one cache" if self._feed.caches else "there is no cache yet"
+        if action == "next_mode" and not self._feed.caches:
             return "there is no cache yet"
         return ""
 
     def _why_not_sorted(self) -> str:
-        found = self._found
+        found = self._feed.found
         if found is None or not found.held:
             return "there is nothing to sort"
         if found.next is not None:
@@ -615,10 +466,10 @@ class EntriesPage(Page):
         )
 
     def _search_for(self, mode: Mode, text: str) -> None:
-        self._mode = mode
+        self._feed.mode = mode
         self._titles()
         if self._input.value == text:
-            self._ask()
+            self._feed.ask()
         else:
             self._input.value = text
 

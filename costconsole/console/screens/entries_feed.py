@@ -1,0 +1,216 @@
+"""What the page of entries shows, and when it is read: as one types, again by itself, and page by page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from costconsole.console.screens.entries_finder import MODES, Finder, Found, Mode, Question, merge_newest
+from costconsole.console.screens.entries_latest import Latest
+from costconsole.console.source import Source
+from costconsole.domain.entry import CacheInfo
+from costconsole.domain.errors import Problem
+
+AGAIN_S = {"newest": 2.0, "meaning": 5.0, "text": 5.0, "key": 5.0}
+"""Seconds after which what is on screen is read again."""
+CACHES_S = 5.0
+"""Seconds after which it is asked whether there are other caches, and with none, whether there are any."""
+NO_CACHES_S = 15.0
+_SLOW_S = 0.4
+_MODEL_S = 0.25
+
+
+class Watcher(Protocol):
+    """Whoever draws what a feed holds."""
+
+    def feed_found(self, *, anew: bool) -> None:
+        """`Feed.found` is another: `anew` with other entries, else the same question's once more."""
+
+    def feed_caches(self) -> None:
+        """`Feed.caches` are others."""
+
+    def feed_state(self) -> None:
+        """There is, or no longer is, a problem, or an answer takes long."""
+
+    def feed_timer(self, seconds: float, then: Callable[[], None]) -> None:
+        """Call `then` in so many seconds, unless nobody looks any more."""
+
+
+class Feed:
+    """Holds one question and its answer; `timer` counts seconds from any origin, `clock` is Unix ms."""
+
+    def __init__(
+        self, source: Source, watcher: Watcher, clock: Callable[[], int], timer: Callable[[], float]
+    ) -> None:
+        self.mode: Mode = "meaning"
+        self.text = ""
+        self.caches: tuple[CacheInfo, ...] | None = None
+        """None until they were looked for."""
+        self.found: Found | None = None
+        self.problem = ""
+        """One sentence, when something could not be read."""
+        self._source = source
+        self._watcher = watcher
+        self._timer = timer
+        self._chosen = ""
+        self._stuck: Found | None = None
+        self._asked_s = self._looked_s = 0.0
+        self.answers: Latest[Question, Found] = Latest(self._find, show=self._show, fail=self._failed)
+        self._finder = Finder(source, clock, timer, lambda: self.answers.outdated)
+        self._pages = Latest(self._finder.more, show=self._show_more, fail=self._more_failed)
+        self._looks = Latest(self._source.caches, show=self._show_caches, fail=self._failed)
+        self._changes = Latest(self._changed, show=self._show_changed, fail=lambda _asked, _error: None)
+
+    # -- what is asked
+
+    @property
+    def cache(self) -> CacheInfo | None:
+        """The chosen cache; None: all of them."""
+        return next((cache for cache in self.caches or () if cache.name == self._chosen), None)
+
+    def next_mode(self) -> None:
+        """Search in the next way."""
+        self.mode = MODES[(MODES.index(self.mode) + 1) % len(MODES)]
+        self.ask()
+
+    def next_cache(self) -> None:
+        """Search the next cache, after the last one all of them."""
+        names = ["", *(cache.name for cache in self.caches or ())]
+        self._chosen = names[(names.index(self._chosen) + 1) % len(names)]
+        self.ask()
+
+    def ask(self, *, quiet: bool = False) -> None:
+        """Read what mode, text and cache say; `quiet`: once more, by itself."""
+        if not self.caches:
+            return
+        self._asked_s = self._timer()
+        self._pages.drop()
+        self.answers.ask(Question(self.mode, self.text, self.caches, self.cache, quiet))
+        if not quiet:
+            self._watcher.feed_timer(_SLOW_S, self._watcher.feed_state)
+
+    def look(self, *, again: bool = False) -> None:
+        """Look for caches; with `again`, also where they are known."""
+        if again or not self._looks.busy:
+            self._looks.ask(again)
+
+    def tick(self, *, held: bool) -> None:
+        """Called about once a second. What somebody reads (`held`) is left as it is."""
+        if self.caches is None:
+            self.look()
+            return
+        now = self._timer()
+        if now - self._looked_s >= (CACHES_S if self.caches else NO_CACHES_S) and not self._looks.busy:
+            self._looked_s = now
+            if self.caches:
+                self._changes.ask(None)
+            else:
+                self.look(again=True)
+        found = self.found
+        if found is None or found.partial or held or self.answers.busy or self._pages.busy:
+            return
+        if now - self._asked_s >= AGAIN_S[found.by]:
+            self.ask(quiet=True)
+
+    def more(self) -> None:
+        """Read the next page, where there is one."""
+        found = self.found
+        if found is None or found.next is None or found is self._stuck:
+            return
+        if not self._pages.busy and not self.answers.busy:
+            self._pages.ask(found)
+
+    # -- life
+
+    @property
+    def searching(self) -> bool:
+        """Whether what is on screen doesn't answer what is asked yet."""
+        question = self.found.question if self.found is not None else None
+        same = question is not None and (question.text, question.mode) == (self.text, self.mode)
+        return self.answers.busy and not same
+
+    @property
+    def busy(self) -> bool:
+        return any(latest.busy for latest in (self.answers, self._pages, self._looks))
+
+    async def settle(self) -> None:
+        """Wait until everything that was asked has been answered."""
+        while self.busy:
+            for latest in (self._looks, self.answers, self._pages):
+                await latest.settle()
+
+    def drop(self) -> None:
+        """Stop reading."""
+        for latest in (self.answers, self._pages, self._looks, self._changes):
+            latest.drop()
+
+    # -- answers
+
+    async def _find(self, question: Question) -> Found:
+        return await self._finder.find(question)
+
+    def _show(self, question: Question, found: Found) -> None:
+        before, asked = self.found, replace(question, quiet=False)
+        found = replace(found, question=asked)
+        again = question.quiet and before is not None and (before.by, before.question) == (found.by, asked)
+        if again and before is not None:
+            if found.by == "newest":
+                found = merge_newest(before, found)
+            else:
+                found = replace(found, took_ms=before.took_ms)
+        self.found, self.problem, self._stuck = found, "", None
+        self._watcher.feed_found(anew=not again)
+        if found.waits:
+            self._watcher.feed_timer(_MODEL_S, self._model_may_be_ready)
+
+    def _model_may_be_ready(self) -> None:
+        found = self.found
+        if found is None or not found.waits or self.answers.busy or not self.text.strip():
+            return
+        status = self._source.embedder.status
+        if status == "ready" or status.startswith("failed"):
+            self.ask()
+        else:
+            self._watcher.feed_timer(_MODEL_S, self._model_may_be_ready)
+
+    def _show_more(self, before: Found, found: Found) -> None:
+        if self.found is before:
+            self.found = found
+            self._watcher.feed_found(anew=False)
+
+    def _more_failed(self, before: Found, error: Exception) -> None:
+        self._stuck = before
+        self._failed(before, error)
+
+    def failed(self, error: Exception) -> None:
+        """Something else could not be read: say so in the same place."""
+        self._failed(None, error)
+
+    def _failed(self, _asked: object, error: Exception) -> None:
+        if isinstance(error, Problem):
+            self.problem = str(error)
+        else:
+            self.problem = f"an error inside the console ({type(error).__name__})"
+            asyncio.get_running_loop().call_exception_handler({"message": "entries", "exception": error})
+        self._watcher.feed_state()
+
+    # -- caches
+
+    def _show_caches(self, _again: bool, caches: tuple[CacheInfo, ...]) -> None:
+        if caches == self.caches and self.found is not None and not self.problem:
+            return
+        self.caches = caches
+        self._looked_s = self._timer()
+        if self._chosen not in {cache.name for cache in caches}:
+            self._chosen = ""
+        self._watcher.feed_caches()
+        self.ask()
+
+    async def _changed(self, _asked: None) -> bool:
+        return await self._source.caches_changed()
+
+    def _show_changed(self, _asked: None, changed: bool) -> None:
+        if changed:
+            self.look(again=True)
