@@ -5,19 +5,17 @@ Discovery runs when the console connects and when somebody asks for it, never on
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from costconsole.cache.commands import arun_all
+from costconsole.cache.commands import Command, arun_all
+from costconsole.cache.families import find_families
 from costconsole.cache.indexinfo import IndexInfo, parse_index_info
 from costconsole.cache.layouts import LAYOUTS
-from costconsole.cache.layouts.base import Family, Surroundings
+from costconsole.cache.layouts.base import Family, Layout, Surroundings
 from costconsole.cache.policy import parse_policy, read_command
-from costconsole.cache.scan import walk
 from costconsole.domain.entry import CacheInfo
 from costconsole.redis_store.keys import NAMESPACES, Keys
 from costconsole.redis_store.replies import text
@@ -25,39 +23,81 @@ from costconsole.redis_store.replies import text
 if TYPE_CHECKING:
     from costconsole.redis_store.probe import ServerInfo
 
-_OWN_FAMILY = re.compile(rb"costconsole:\{[^{}]+\}:(?:exact|semantic):")
+_ROUNDS = 3
+"""So often a layout may ask for more before it says what it found."""
 _NO_MODULE = "this Redis has no search module: entries can be read and searched by text, not by meaning"
 _NO_RIGHT = (
     "this Redis user may not list search indexes (FT._LIST, FT.INFO): grant +@search to search by meaning"
 )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Survey:
+    """The caches that are understood, and every index of the server, understood or not."""
+
+    caches: tuple[CacheInfo, ...] = ()
+    indexes: tuple[IndexInfo, ...] = ()
+
+
 async def find_caches(
-    client: Any, server: ServerInfo | None, keys: Keys, *, budget_s: float = 0.25
+    client: Any,
+    server: ServerInfo | None,
+    keys: Keys,
+    *,
+    mappings: Mapping[str, Mapping[str, Any]] | None = None,
+    budget_s: float = 0.25,
 ) -> tuple[CacheInfo, ...]:
     """All caches that are understood, our own first. Each index is asked once (FT.INFO blocks on HNSW).
 
-    Without search, or without the right to it, our own caches are found by their keys, within `budget_s`
-    seconds of scanning. Errors of the connection are the caller's to handle.
+    Caches that no index tells of are found by their keys, within `budget_s` seconds of scanning.
+    `mappings` is the setting `caches`: what the user says of hand-made ones. Errors of the connection are
+    the caller's to handle.
     """
     indexes, why = await _indexes(client)
-    families = await _own_families(client, budget_s)
+    shapes = dict.fromkeys(shape for layout in LAYOUTS for shape in layout.shapes)
+    families = await find_families(client, shapes, budget_s)
     seen = Surroundings(
         indexes=indexes,
         families=families,
         thresholds=await _thresholds(client, keys, indexes, families),
         search=not why,
         why_no_search=why,
+        mappings=mappings or {},
     )
+    seen = dataclasses.replace(seen, replies=await _probed(client, seen))
     writable = server.can_write if server is not None else False
     return tuple(dataclasses.replace(cache, writable=writable) for cache in _detect(seen))
+
+
+async def _probed(client: Any, seen: Surroundings) -> dict[Command, Any]:
+    """What the server says to the probes of all layouts, and to those that follow from that."""
+    asked: set[Command] = set()
+    replies: dict[Command, Any] = {}
+    for _ in range(_ROUNDS):
+        known = dataclasses.replace(seen, replies=replies)
+        wanted = dict.fromkeys(
+            command for layout in LAYOUTS for command in layout.probes(_for(layout, known))
+        )
+        commands = [command for command in wanted if command not in asked]
+        if not commands:
+            break
+        asked.update(commands)
+        for command, reply in zip(commands, await arun_all(client, commands), strict=True):
+            if not isinstance(reply, Exception):
+                replies[command] = reply
+    return replies
+
+
+def _for(layout: Layout, seen: Surroundings) -> Surroundings:
+    """What one layout gets to see."""
+    return dataclasses.replace(seen, families=tuple(f for f in seen.families if f.shape in layout.shapes))
 
 
 def _detect(seen: Surroundings) -> list[CacheInfo]:
     """Every layout in turn sees the indexes that none before it has claimed."""
     found: list[CacheInfo] = []
     for layout in LAYOUTS:
-        claimed = layout.detect(seen)
+        claimed = layout.detect(_for(layout, seen))
         names = {cache.index for cache in claimed}
         seen = dataclasses.replace(seen, indexes=tuple(i for i in seen.indexes if i.name not in names))
         found += claimed
@@ -98,25 +138,6 @@ async def _indexes(client: Any) -> tuple[tuple[IndexInfo, ...], str]:
     )
     refused = any(isinstance(reply, NoPermissionError) for reply in replies)
     return found, _NO_RIGHT if refused else ""
-
-
-async def _own_families(client: Any, budget_s: float) -> tuple[Family, ...]:
-    from redis.exceptions import ResponseError
-
-    counts: Counter[bytes] = Counter()
-    samples: dict[bytes, bytes] = {}
-    complete = False
-    with contextlib.suppress(ResponseError):  # a user who may not scan
-        async for step in walk(client, "costconsole:{*}:[es]*:*", budget_s=budget_s, kind="hash"):
-            for key in step.keys:
-                if match := _OWN_FAMILY.match(key):
-                    counts[match.group()] += 1
-                    samples.setdefault(match.group(), key)
-            complete = step.after is None
-    return tuple(
-        Family(text(prefix), "hash", count, text(samples[prefix]), complete)
-        for prefix, count in counts.items()
-    )
 
 
 async def _thresholds(

@@ -52,6 +52,12 @@ class IndexInfo:
     memory_bytes: int | None = None
     failures: int = 0
     failure: str = ""
+    failed_key: str = ""
+    """The key that failed last, where the server names it."""
+    uses: int | None = None
+    """Queries of any kind so far, and FT.INFO itself, since the index was made or the server started."""
+    max_doc_id: int | None = None
+    """Grows by one with each document that is indexed, also with one that is indexed anew."""
 
     def has(self, name: str, kind: str) -> bool:
         """Whether the index has a field of that name and type (TEXT, TAG, NUMERIC, VECTOR)."""
@@ -68,16 +74,19 @@ def parse_index_info(name: str, reply: Any) -> IndexInfo:
     sizes = [size for part in _MEMORY if (size := _number(found.get(part))) is not None]
     total = _number(found.get("total_index_memory_sz_mb"))
     megabytes = max(sum(sizes), total or 0.0) if sizes or total is not None else None
-    docs = _number(found.get("num_docs"))
+    docs = _whole(found.get("num_docs"))
     return IndexInfo(
         name=name,
         storage=text(definition.get("key_type")) or "HASH",
         prefixes=tuple(text(prefix) for prefix in definition.get("prefixes") or ()),
         fields={one.name: one for one in fields},
-        docs=None if docs is None else int(docs),
+        docs=docs,
         memory_bytes=None if megabytes is None else int(megabytes * 1024 * 1024),
         failures=int(_number(found.get("hash_indexing_failures")) or 0),
         failure=text(errors.get("last indexing error")),
+        failed_key=_failed_key(errors),
+        uses=_whole(found.get("number_of_uses")),
+        max_doc_id=_whole(found.get("max_doc_id")),
     )
 
 
@@ -94,6 +103,16 @@ def _field(attribute: Any) -> IndexField:
         datatype=text(found.get("data_type")).upper(),
         dims=int(_number(found.get("dim")) or 0),
     )
+
+
+def _failed_key(errors: Mapping[str, Any]) -> str:
+    key = text(errors.get("last indexing error key"))
+    return "" if key == "N/A" else key
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
 
 
 def _number(value: Any) -> float | None:

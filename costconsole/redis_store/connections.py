@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from costconsole.redis_store.guard import check
+from costconsole.redis_store.lookups import note
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import Connection as AsyncConnection
@@ -60,6 +61,11 @@ class AsyncIntroducedConnection(AsyncConnection):
                 await self.read_response()
             except ResponseError:
                 pass
+
+    def pack_command(self, *args: Any) -> Any:
+        if self.introduction is _INTRODUCTION:
+            note(args)
+        return super().pack_command(*args)
 
 
 class GuardedConnection(Connection):
