@@ -69,6 +69,7 @@ async def drive(orders: Orders, url: str, embedder: Embedder, stand_in: StandIn,
         # With the model still being prepared for the first time, calls begin without it.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(asyncio.create_task(gateway.awarm())), _WARM_S)
+        _step_back(embedder)
         open_calls: set[asyncio.Task[None]] = set()
         async for ask in _paced(orders, stop.asked):
             if len(open_calls) < _MOST_OPEN:
@@ -82,6 +83,14 @@ async def drive(orders: Orders, url: str, embedder: Embedder, stand_in: StandIn,
         await asyncio.to_thread(gateway.ledger.close)
         for task in list(open_calls):
             task.cancel()
+
+
+def _step_back(embedder: Embedder) -> None:
+    """From here on the screen comes first; until here everybody waits for the first calls."""
+    for pid in (0, getattr(embedder, "worker_pid", None)):
+        if pid is not None:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, pid, 5)
 
 
 async def _paced(orders: Orders, stop: asyncio.Event) -> AsyncIterator[Ask]:
@@ -177,7 +186,6 @@ def _begin_policy(url: str, namespace: str) -> None:
 
 
 def main() -> int:
-    os.nice(5)  # The screen comes first.
     stdin = sys.stdin.buffer
     orders = Orders.from_line(stdin.readline())
     embedder = make_embedder(orders.model)

@@ -138,10 +138,14 @@ class OverviewPage(Page):
         view = self._view
         if view is None:
             return
-        self.set_class(not view.present, "-empty")
         if not view.present:
+            self.add_class("-empty")
             self._draw_empty(view)
             return
+        if self.has_class("-empty"):
+            # The panels get their sizes only now, and what is drawn depends on them.
+            self.remove_class("-empty")
+            self.call_after_refresh(self._draw)
         if self.has_class("-call"):
             return
         scope = self._scope(view)
