@@ -168,9 +168,9 @@ def test_the_console_gets_the_demos_redis_and_nothing_of_the_users_own(
             assert until(lambda: client.xlen(Keys("shop").calls) > 0)
         return 7
 
-    fake = types.ModuleType("costconsole.console.app")
+    fake = types.ModuleType("costconsole.console.launch")
     fake.run_console = run_console  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "costconsole.console.app", fake)
+    monkeypatch.setitem(sys.modules, "costconsole.console.launch", fake)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     mine = Settings(
         redis_url="rediss://prod:6380",
