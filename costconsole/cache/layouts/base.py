@@ -6,13 +6,27 @@ name it in `LAYOUTS`; no other file changes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from costconsole.cache.commands import Command
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.domain.entry import CacheEntry, CacheInfo
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShape:
+    """Keys that a layout wants to be told of: their Redis type, a pattern for SCAN, and an exact one.
+
+    The first group of `key` is the prefix by which such keys are put into families.
+    """
+
+    type: str
+    """As SCAN's TYPE names it: `hash`, `string`, `ReJSON-RL`, `vectorset`."""
+    pattern: str
+    key: re.Pattern[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +41,17 @@ class Family:
     count: int
     sample: str
     complete: bool
+    shape: KeyShape | None = None
+    """The shape by which they were found; `sample` is one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What discovery found in a Redis: its indexes, families of keys, and the live thresholds.
 
-    `thresholds` maps a namespace of our own to its similarity threshold.
+    `thresholds` maps a namespace of our own to its similarity threshold. A layout sees only the families of
+    its own shapes, and the indexes that no layout before it has claimed. `replies` has what the server said
+    to `probes` (a command that failed is not in it), `mappings` what the config says of hand-made caches.
     """
 
     indexes: tuple[IndexInfo, ...] = ()
@@ -41,12 +59,35 @@ class Surroundings:
     thresholds: Mapping[str, float] | None = None
     search: bool = True
     why_no_search: str = ""
+    replies: Mapping[Command, Any] = field(default_factory=dict)
+    mappings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """From which similarity (cosine) a writer serves an entry, and whether that can be changed from here.
+
+    `part` names the route or category that it is for ("": all). `changes` says when a change made from
+    outside acts: at once (or within seconds), when the writer starts next, or that none can be made.
+    """
+
+    part: str = ""
+    similarity: float | None = None
+    changes: Literal["now", "next start", "no"] = "no"
+    sentence: str = ""
 
 
 class Layout(Protocol):
-    """One library's way of keeping cached answers in Redis."""
+    """One way of keeping cached answers in Redis. A library with several has a layout for each."""
 
     library: str
+    name: str
+    """Unique among the layouts; the library's own where it has one. `CacheInfo.layout` names it."""
+    shapes: tuple[KeyShape, ...]
+    """Keys that discovery looks for on its behalf, for caches that no index tells of."""
+
+    def probes(self, seen: Surroundings) -> Sequence[Command]:
+        """Reads that `detect` needs the replies to. Asked again with them, so that one may follow another."""
 
     def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
         """The caches of this library. Schemas match by subset: fields that aren't known are no obstacle."""
@@ -60,8 +101,20 @@ class Layout(Protocol):
     def created_field(self, cache: CacheInfo) -> str | None:
         """The NUMERIC field by which the index can sort entries by age, or None."""
 
+    def created_unit_ms(self, cache: CacheInfo) -> float:
+        """Milliseconds in a unit of `created_field`: 1000 where it is in seconds."""
+
     def text_fields(self, cache: CacheInfo) -> tuple[str, ...]:
         """The TEXT fields that a search by text looks in; none: prompts and answers aren't indexed."""
+
+    def parts(self, cache: CacheInfo) -> Sequence[CacheInfo]:
+        """What a search by vector asks one by one: the cache itself, or each of its vector sets."""
+
+    def text_query(self, cache: CacheInfo, words: str) -> str | None:
+        """What a person typed, as a query to the index; None: the index can't tell, entries must be read."""
+
+    def text_is_exact(self, cache: CacheInfo) -> bool:
+        """Whether what `text_query` finds needs no second look at the entries themselves."""
 
     def knn(self, cache: CacheInfo, vector: bytes, k: int, scope: str = "") -> Command | None:
         """The search for the `k` nearest entries of a float32 vector, in one scope if it is given.
@@ -101,3 +154,9 @@ class Layout(Protocol):
 
     def siblings(self, cache: CacheInfo, key: bytes) -> Sequence[bytes]:
         """Every key that belongs to the entry and goes when it is evicted, itself among them."""
+
+    def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
+        """The threshold of all its entries, then those of its parts, as the writer has them."""
+
+    def change_threshold(self, cache: CacheInfo, part: str, similarity: float) -> Command | None:
+        """The command that changes one of them from outside; None where that can't be done."""

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from costconsole.cache.commands import Command
-from costconsole.cache.textquery import glob_escaped, tag_escaped
+from costconsole.cache.layouts.plain import PlainLayout
+from costconsole.cache.textquery import tag_escaped
 from costconsole.cache.vectors import from_stored, to_stored
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.redis_store.replies import pairs, text
@@ -17,10 +18,9 @@ _SAME = 1e-6
 _SIZES = {"FLOAT64": 8, "FLOAT32": 4, "FLOAT16": 2, "BFLOAT16": 2}
 
 
-class HashLayout:
+class HashLayout(PlainLayout):
     """The parts that such layouts share. Subclasses say what the fields are called and mean."""
 
-    library = ""
     vector_field = ""
     created = ""
     listed: tuple[str, ...] = ()
@@ -32,9 +32,6 @@ class HashLayout:
     def entry(self, cache: CacheInfo, key: str, fields: Mapping[str, bytes]) -> CacheEntry:
         """What the fields mean. `fields` lacks those that aren't stored."""
         raise NotImplementedError
-
-    def key_pattern(self, cache: CacheInfo) -> str:
-        return glob_escaped(cache.prefix) + "*"
 
     def created_field(self, cache: CacheInfo) -> str | None:
         return self.created if cache.index else None
@@ -97,15 +94,6 @@ class HashLayout:
         if cache.dims and len(reply) != cache.dims * size:
             return None
         return from_stored(reply, datatype)
-
-    def wrap(self, cache: CacheInfo, prompt: str) -> str:
-        return prompt
-
-    def usage_keys(self, cache: CacheInfo) -> tuple[str, str] | None:
-        return None
-
-    def siblings(self, cache: CacheInfo, key: bytes) -> Sequence[bytes]:
-        return (key,)
 
 
 def epoch_ms(seconds: bytes | None) -> int | None:
