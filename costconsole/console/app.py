@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.events import Key
 from textual.screen import Screen
@@ -25,20 +25,17 @@ from costconsole.console.page import Page
 from costconsole.console.pages import PAGES, PageEntry, page_bindings
 from costconsole.console.poll import FLOOR_S, Poller, now_ms
 from costconsole.console.source import Link, Source
+from costconsole.console.steps import faster, next_window, slower
 from costconsole.console.tabs import Tabs
 from costconsole.console.terminal import is_gone
 from costconsole.console.themes import variable_defaults
 from costconsole.domain.figures import LedgerView
 from costconsole.domain.format import size
 from costconsole.domain.text import visible
-from costconsole.domain.window import WINDOWS, Window, parse_window
+from costconsole.domain.window import Window, parse_window
 from costconsole.settings import Settings, state_dir
 
-if TYPE_CHECKING:
-    from costconsole.console.palette import Command
-
 _TERMINAL_CHECK_S = 2.0
-_STEPS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 
 class CostConsoleApp(App[None], inherit_bindings=False):
@@ -347,16 +344,11 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self._main.show_status(self._status())
 
     def action_window(self, step: int) -> None:
-        now = self.window
-        places = [w.seconds for w in WINDOWS]
-        at = sum(seconds < now.seconds for seconds in places)
-        if step > 0 and at < len(places) and places[at] > now.seconds:
-            at -= 1
-        wanted = at + step
-        if 0 <= wanted < len(WINDOWS):
-            self.set_window(WINDOWS[wanted])
+        wanted = next_window(self.window, step)
+        if wanted is None:
+            self.say(f"{self.window.label} is the {'longest' if step > 0 else 'shortest'} window")
         else:
-            self.say(f"{now.label} is the {'longest' if step > 0 else 'shortest'} window")
+            self.set_window(wanted)
 
     def set_refresh(self, seconds: float) -> None:
         """Refresh every so many seconds, half a second at least."""
@@ -364,12 +356,12 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self._main.show_status(self._status())
 
     def action_slower(self) -> None:
-        self.set_refresh(next((s for s in _STEPS_S if s > self._poller.interval_s), _STEPS_S[-1]))
+        self.set_refresh(slower(self._poller.interval_s))
 
     def action_faster(self) -> None:
         if self._poller.interval_s <= FLOOR_S:
             self.say(f"{FLOOR_S:g} s is the fastest refresh")
-        self.set_refresh(next((s for s in reversed(_STEPS_S) if s < self._poller.interval_s), FLOOR_S))
+        self.set_refresh(faster(self._poller.interval_s))
 
     # -- taking away
 
@@ -400,23 +392,18 @@ class CostConsoleApp(App[None], inherit_bindings=False):
 
     def action_export(self, kind: str = "") -> None:
         """Write the view as CSV and JSON (`kind` empty), or one of `csv`, `json`, `svg`."""
-        from costconsole.console.export import csv_text, json_text, write_export
+        from costconsole.console.export import texts_of, write_export
 
         page = self._main.page
-        name = self._main.active
+        export = page.exportable() if page and kind != "svg" else None
         if kind == "svg":
             texts = [(".svg", self.export_screenshot(title="costconsole"))]
+        elif export is None:
+            self.say("there is nothing to export here; E takes a picture of the screen")
+            return
         else:
-            export = page.exportable() if page else None
-            if export is None:
-                self.say("there is nothing to export here; E takes a picture of the screen")
-                return
-            name = export.name
-            texts = [
-                (suffix, make(export))
-                for suffix, make in ((".csv", csv_text), (".json", json_text))
-                if kind in ("", suffix[1:])
-            ]
+            texts = texts_of(export, kind)
+        name = export.name if export else self._main.active
         try:
             paths = write_export(texts, name, (Path.cwd(), state_dir()))
         except OSError as error:
@@ -434,36 +421,10 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         await self.push_screen(HelpSheet(self.screen.active_bindings), self._uncovered)
 
     async def action_commands(self, typed: str = "") -> None:
-        from costconsole.console.commands import commands_of, commands_typed
-        from costconsole.console.palette import Palette
+        from costconsole.console.commands import palette
 
-        before = self.theme
-
-        def closed() -> None:
-            self.theme = before
-
-        def chosen(command: Command) -> None:
-            if command.preview is None:
-                closed()
-            self.call_later(self._run_command, command)
-
-        palette = Palette(
-            commands_of(self),
-            more=lambda text: commands_typed(self, text),
-            chosen=chosen,
-            closed=closed,
-            typed=typed,
-        )
         # Awaited, so that what is typed on goes to the palette and not to the page.
-        await self.push_screen(palette, self._uncovered)
-
-    async def _run_command(self, command: Command) -> None:
-        if command.why_not:
-            self.say(f"{command.title}: {command.why_not}")
-            return
-        result = command.run()
-        if asyncio.iscoroutine(result):
-            await result
+        await self.push_screen(palette(self, typed), self._uncovered)
 
     def _uncovered(self, _result: None) -> None:
         """A sheet was closed: show what came in meanwhile."""
@@ -485,17 +446,3 @@ class CostConsoleApp(App[None], inherit_bindings=False):
 def _same(a: LedgerView, b: LedgerView) -> bool:
     """Whether two views show the same, whenever they were read."""
     return replace(a, read_ms=0) == replace(b, read_ms=0)
-
-
-def bindings_for_keymap() -> dict[str, list[Binding]]:
-    """All bindings by where they hold, for checking the user's keys against."""
-    from costconsole.console.keymap import bindings_of
-    from costconsole.console.widgets.table import LiveTable
-
-    contexts = {
-        "everywhere": [*Binding.make_bindings(APP_BINDINGS), *page_bindings(PAGES)],
-        "a table": bindings_of(LiveTable),
-    }
-    for entry in PAGES:
-        contexts[entry.title] = [*bindings_of(LiveTable), *bindings_of(entry.load())]
-    return contexts

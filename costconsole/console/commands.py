@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from costconsole.console.help import BoundAction, bound_actions
 from costconsole.console.page import Page
-from costconsole.console.palette import Command
+from costconsole.console.palette import Command, Palette
 from costconsole.console.themes import read_themes
 from costconsole.domain.errors import UsageProblem
 from costconsole.domain.window import WINDOWS, parse_window
@@ -87,3 +88,33 @@ def commands_typed(app: CostConsoleApp, typed: str) -> list[Command]:
     if page is not None:
         found += page.commands(typed)
     return found
+
+
+def palette(app: CostConsoleApp, typed: str = "") -> Palette:
+    """The palette for where the user is now. A previewed theme stays only when it is chosen."""
+    before = app.theme
+
+    def left() -> None:
+        app.theme = before
+
+    def chosen(command: Command) -> None:
+        if command.preview is None:
+            left()
+        app.call_later(_run, app, command)
+
+    return Palette(
+        commands_of(app),
+        more=lambda text: commands_typed(app, text),
+        chosen=chosen,
+        closed=left,
+        typed=typed,
+    )
+
+
+async def _run(app: CostConsoleApp, command: Command) -> None:
+    if command.why_not:
+        app.say(f"{command.title}: {command.why_not}")
+        return
+    result = command.run()
+    if isawaitable(result):
+        await result

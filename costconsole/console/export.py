@@ -39,6 +39,15 @@ def json_text(export: Export) -> str:
     return json.dumps(rows, indent=1, default=str) + "\n"
 
 
+def texts_of(export: Export, kind: str = "") -> list[tuple[str, str]]:
+    """Pairs of suffix and text: CSV and JSON, or only the `kind` that is named."""
+    return [
+        (suffix, make(export))
+        for suffix, make in ((".csv", csv_text), (".json", json_text))
+        if kind in ("", suffix[1:])
+    ]
+
+
 def write_export(texts: Sequence[tuple[str, str]], name: str, folders: Sequence[Path]) -> list[Path]:
     """Write pairs of suffix and text beside each other into the first folder that takes them.
 

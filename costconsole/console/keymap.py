@@ -124,6 +124,20 @@ def _check_clashes(
                 )
 
 
+def all_bindings() -> dict[str, list[Binding]]:
+    """All bindings by where they hold. Imports every page."""
+    from costconsole.console.pages import PAGES, page_bindings
+    from costconsole.console.widgets.table import LiveTable
+
+    contexts = {
+        "everywhere": [*Binding.make_bindings(APP_BINDINGS), *page_bindings(PAGES)],
+        "a table": bindings_of(LiveTable),
+    }
+    for entry in PAGES:
+        contexts[entry.title] = [*bindings_of(LiveTable), *bindings_of(entry.load())]
+    return contexts
+
+
 def bindings_of(owner: type) -> list[Binding]:
     """What a widget class binds, one entry for each key."""
     return list(Binding.make_bindings(owner.__dict__.get("BINDINGS", ())))

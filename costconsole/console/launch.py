@@ -38,15 +38,15 @@ def build_app(settings: Settings, source: Source | None = None) -> CostConsoleAp
     if not os.environ.get("NO_COLOR"):
         # Textual takes an empty NO_COLOR for a wish; the convention says that it is none.
         os.environ.pop("NO_COLOR", None)
-    from costconsole.console.app import CostConsoleApp, bindings_for_keymap
-    from costconsole.console.keymap import check_keymap
+    from costconsole.console.app import CostConsoleApp
+    from costconsole.console.keymap import all_bindings, check_keymap
     from costconsole.console.themes import choose_theme
 
     theme, warning = choose_theme(settings.theme, colors(os.environ), settings.origins.get("theme", ""))
     keymap = {}
     if settings.keymap:
         origin = settings.origins.get("keymap", "config file")
-        keymap = check_keymap(settings.keymap, bindings_for_keymap(), origin)
+        keymap = check_keymap(settings.keymap, all_bindings(), origin)
     if source is None:
         from costconsole.console.redis_source import RedisSource
         from costconsole.redis_store.discover import find_target

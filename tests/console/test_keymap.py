@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.binding import Binding
 
-from costconsole.console.app import bindings_for_keymap
-from costconsole.console.keymap import check_keymap, full_keys, key_name
+from costconsole.console.keymap import all_bindings, check_keymap, full_keys, key_name
 from costconsole.domain.errors import UsageProblem
 
 CONTEXTS = {
@@ -50,7 +49,7 @@ def test_a_key_may_serve_two_pages_and_move_from_one_action_to_another() -> None
 
 
 def test_every_binding_of_ours_has_an_id_and_no_two_share_a_key_where_both_hold() -> None:
-    contexts = bindings_for_keymap()
+    contexts = all_bindings()
     for context, bindings in contexts.items():
         taken: dict[str, str] = {}
         for binding in [*contexts["everywhere"], *bindings] if context != "everywhere" else bindings:
