@@ -162,7 +162,7 @@ async def _fingerprint(client: Any, keys: Keys, cache: CacheInfo, embedder: Embe
             f"it holds {cache.dims}-dimensional vectors, {embedder.name} makes {embedder.dims}",
             "set model under [embedding] in the config to the one that writes this cache",
         )
-    layout = layout_of(cache.library)
+    layout = layout_of(cache)
     page = await EntrySearch(client, (cache,), keys).newest(cache, _SAMPLES)
     samples = []
     for entry in page:

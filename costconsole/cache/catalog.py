@@ -47,7 +47,19 @@ async def find_caches(
     mappings: Mapping[str, Mapping[str, Any]] | None = None,
     budget_s: float = 0.25,
 ) -> tuple[CacheInfo, ...]:
-    """All caches that are understood, our own first. Each index is asked once (FT.INFO blocks on HNSW).
+    """All caches that are understood, our own first: `survey` without the rest."""
+    return (await survey(client, server, keys, mappings=mappings, budget_s=budget_s)).caches
+
+
+async def survey(
+    client: Any,
+    server: ServerInfo | None,
+    keys: Keys,
+    *,
+    mappings: Mapping[str, Mapping[str, Any]] | None = None,
+    budget_s: float = 0.25,
+) -> Survey:
+    """All caches, and all indexes. Each index is asked once (FT.INFO blocks on HNSW).
 
     Caches that no index tells of are found by their keys, within `budget_s` seconds of scanning.
     `mappings` is the setting `caches`: what the user says of hand-made ones. Errors of the connection are
@@ -66,7 +78,8 @@ async def find_caches(
     )
     seen = dataclasses.replace(seen, replies=await _probed(client, seen))
     writable = server.can_write if server is not None else False
-    return tuple(dataclasses.replace(cache, writable=writable) for cache in _detect(seen))
+    caches = tuple(dataclasses.replace(cache, writable=writable) for cache in _detect(seen))
+    return Survey(caches, indexes)
 
 
 async def _probed(client: Any, seen: Surroundings) -> dict[Command, Any]:

@@ -42,11 +42,19 @@ class Batch:
 
 
 async def from_index(
-    readers: Readers, cache: CacheInfo, place: IndexPlace, limit: int, query: str | None = None
+    readers: Readers,
+    cache: CacheInfo,
+    place: IndexPlace,
+    limit: int,
+    query: str | None = None,
+    matches: Callable[[CacheEntry], bool] | None = None,
 ) -> Batch:
-    """At least `limit` entries after `place` (if there are as many) that match the query."""
-    layout = layout_of(cache.library)
-    field = layout.created_field(cache)
+    """At least `limit` entries after `place` (if there are as many) that match the query.
+
+    `matches` is a second test, for a query that finds more than was meant.
+    """
+    layout = layout_of(cache)
+    field, unit_ms = layout.created_field(cache), layout.created_unit_ms(cache)
     rows: list[Row] = []
     ended, note, entries = False, "", 0
     for round_ in range(_ROUNDS):
@@ -56,7 +64,7 @@ async def from_index(
         if window.late:
             note = f"the server may have given up on {cache.name} after half a second: entries can be missing"
         keys = [key for key in window.keys if key not in place.seen]
-        fresh = [_row(cache, found) for found in await read_entries(readers, cache, keys)]
+        fresh = [_row(cache, found, unit_ms, matches) for found in await read_entries(readers, cache, keys)]
         rows += fresh
         entries += sum(1 for row in fresh if row.entry is not None)
         ended = window.ended
@@ -80,7 +88,7 @@ async def from_keys(
 
     With `enough` the walk stops at `limit` finds: for a search, where any find is welcome.
     """
-    layout = layout_of(cache.library)
+    layout = layout_of(cache)
     waiting = list(place.waiting)
     position, looked_at, dropped = place.position, place.looked_at, False
     if position is not None or not looked_at:
@@ -149,9 +157,12 @@ def after(place: IndexPlace, rows: Iterable[Row]) -> IndexPlace:
     return IndexPlace(value, seen | place.seen if value == place.value else seen, span or place.span)
 
 
-def _row(cache: CacheInfo, found: Found) -> Row:
+def _row(cache: CacheInfo, found: Found, unit_ms: float, matches: Callable[[CacheEntry], bool] | None) -> Row:
     try:
         value = float(found.age)
     except ValueError:
         return Row(cache, found.key, -1.0, "", None)
-    return Row(cache, found.key, value * 1000, repr(value), found.entry)
+    entry = found.entry
+    if entry is not None and matches is not None and not matches(entry):
+        entry = None
+    return Row(cache, found.key, value * unit_ms, repr(value), entry)

@@ -34,7 +34,7 @@ async def read_entries(readers: Readers, cache: CacheInfo, keys: Sequence[bytes]
     """The entries of these keys, in their order, with time to live and hits."""
     if not keys:
         return []
-    layout = layout_of(cache.library)
+    layout = layout_of(cache)
     reads: list[Command] = [layout.read(cache, key) for key in keys]
     ttls: list[Command] = [("PTTL", key) for key in keys]
     zsets = layout.usage_keys(cache)
@@ -57,7 +57,7 @@ def _found(
 ) -> Found:
     if isinstance(reply, Exception):
         return Found(key, None)
-    layout = layout_of(cache.library)
+    layout = layout_of(cache)
     age = layout.age(cache, reply) or ""
     entry = layout.parse(cache, key, reply) if layout.owns(cache, key) else None
     if entry is not None:

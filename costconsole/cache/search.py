@@ -19,7 +19,7 @@ from costconsole.cache.listing import Batch, from_index, from_keys, merge, place
 from costconsole.cache.page import Cursor, EntryPage, IndexPlace, Place, ScanPlace
 from costconsole.cache.reading import Readers, read_entries, with_use
 from costconsole.cache.scan import Position, walk
-from costconsole.cache.textquery import glob_escaped, holds, is_glob, text_query
+from costconsole.cache.textquery import glob_escaped, holds, is_glob
 from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
 from costconsole.redis_store.keys import Keys
 
@@ -58,7 +58,7 @@ class EntrySearch:
     def cache_of(self, key: bytes | str) -> CacheInfo | None:
         """The cache that this key is an entry of."""
         raw = key if isinstance(key, bytes) else key.encode("utf-8", "surrogateescape")
-        return next((cache for cache in self.caches if layout_of(cache.library).owns(cache, raw)), None)
+        return next((cache for cache in self.caches if layout_of(cache).owns(cache, raw)), None)
 
     async def newest(
         self, cache: CacheInfo | str | None = None, limit: int = 50, before: Cursor | None = None
@@ -135,7 +135,7 @@ class EntrySearch:
         cache = self.cache_of(raw)
         if cache is None:
             return None
-        layout = layout_of(cache.library)
+        layout = layout_of(cache)
         whole, ttl, size = await arun_all(
             self._client, [layout.read_whole(cache, raw), ("PTTL", raw), ("MEMORY", "USAGE", raw)]
         )
@@ -150,11 +150,11 @@ class EntrySearch:
         """The `k` nearest other entries of the same cache; none where it has no vectors."""
         raw = entry.key.encode("utf-8", "surrogateescape")
         cache = self.cache_of(raw)
-        command = layout_of(cache.library).read_vector(cache, raw) if cache else None
+        command = layout_of(cache).read_vector(cache, raw) if cache else None
         if cache is None or command is None:
             return ()
         (reply,) = await arun_all(self._client, [command])
-        vector = None if isinstance(reply, Exception) else layout_of(cache.library).parse_vector(cache, reply)
+        vector = None if isinstance(reply, Exception) else layout_of(cache).parse_vector(cache, reply)
         if vector is None:
             return ()
         found, _ = await self._nearest(vector, (cache,), k + 1)
@@ -211,17 +211,20 @@ class EntrySearch:
     async def _batch(
         self, cache: CacheInfo, start: Place, limit: int, query: str | None, caches: int
     ) -> Batch:
+        matches = None if query is None else lambda e: holds(query, e.prompt, e.response)
         try:
             if isinstance(start, IndexPlace):
-                words = text_query(query, layout_of(cache.library).text_fields(cache)) if query else None
-                return await from_index(self._readers, cache, start, limit, words)
+                layout = layout_of(cache)
+                words = layout.text_query(cache, query) if query else None
+                again = None if layout.text_is_exact(cache) else matches
+                return await from_index(self._readers, cache, start, limit, words, again)
             return await from_keys(
                 self._readers,
                 cache,
                 start,
                 limit,
                 budget_s=self._budget_s / max(1, caches),
-                matches=None if query is None else lambda e: holds(query, e.prompt, e.response),
+                matches=matches,
                 enough=query is not None,
             )
         except ResponseError as error:
@@ -235,7 +238,7 @@ class EntrySearch:
         notes: list[str] = []
         for cache in caches:
             problem = _why_not(cache, vector)
-            command = None if problem else layout_of(cache.library).knn(cache, vector, k, scope)
+            command = None if problem else layout_of(cache).knn(cache, vector, k, scope)
             if command is not None:
                 asked.append((cache, command))
             elif problem and cache.kind == "semantic":
@@ -249,7 +252,7 @@ class EntrySearch:
             mine, raw = _mine(cache, reply)
             if len(mine) < k <= raw:
                 # Another cache's entries took the places: its index covers them as well.
-                wider = layout_of(cache.library).knn(cache, vector, k * 10, scope)
+                wider = layout_of(cache).knn(cache, vector, k * 10, scope)
                 (again,) = await arun_all(self._client, [wider] if wider else [])
                 mine = mine if isinstance(again, Exception) else _mine(cache, again)[0][:k]
             found += mine
@@ -272,10 +275,10 @@ class EntrySearch:
 
 
 def _start(cache: CacheInfo, query: str | None) -> Place:
-    layout = layout_of(cache.library)
+    layout = layout_of(cache)
     if layout.created_field(cache) is None:
         return ScanPlace(Position())
-    if query is not None and text_query(query, layout.text_fields(cache) or ("_",)) is None:
+    if query is not None and layout.text_query(cache, query) is None:
         return ScanPlace(Position())
     return IndexPlace()
 
@@ -295,6 +298,6 @@ def _why_not(cache: CacheInfo, vector: bytes) -> str:
 
 
 def _mine(cache: CacheInfo, reply: Any) -> tuple[list[tuple[bytes, float]], int]:
-    layout = layout_of(cache.library)
+    layout = layout_of(cache)
     found = layout.parse_knn(cache, reply)
     return [pair for pair in found if layout.owns(cache, pair[0])], len(found)

@@ -31,8 +31,16 @@ class CacheInfo:
     writable: bool = False
     threshold: float | None = None
     """Cosine similarity from which the writer serves an entry, where it is kept in Redis."""
+    layout: str = ""
+    """Name of the layout that reads it, where its library has several."""
     problem: str = ""
     """One sentence when this cache can't be searched or read as it should."""
+    details: tuple[tuple[str, str], ...] = ()
+    """What else its layout needs to read it, by name."""
+
+    def detail(self, name: str) -> str:
+        """One of the details, or ""."""
+        return next((value for known, value in self.details if known == name), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,8 @@ class CacheEntry:
     route: str = ""
     tag: str = ""
     usage: Usage | None = None
+    cost_nano: int | None = None
+    """What the answer cost when it was made, in nano-dollars, where its writer stored that."""
     size_bytes: int | None = None
     fields: tuple[tuple[str, str], ...] = ()
     """Every stored field but the vector, as text, in the order of storing."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from costconsole.cache.layouts.base import Layout
 from costconsole.cache.layouts.own import OwnLayout
 from costconsole.cache.layouts.redisvl import RedisVLLayout
+from costconsole.domain.entry import CacheInfo
 
 LAYOUTS: tuple[Layout, ...] = (OwnLayout(), RedisVLLayout())
+_BY_NAME = {layout.name: layout for layout in LAYOUTS}
 
 
-def layout_of(library: str) -> Layout:
-    """The layout of a library's name. Raises KeyError for one that isn't known."""
-    for layout in LAYOUTS:
-        if layout.library == library:
-            return layout
-    raise KeyError(library)
+def layout_of(cache: CacheInfo) -> Layout:
+    """The layout that reads a cache. Raises KeyError for one that isn't known."""
+    return _BY_NAME[cache.layout or cache.library]

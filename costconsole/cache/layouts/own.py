@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from costconsole.cache.answer import decode_answer
 from costconsole.cache.indexinfo import IndexInfo
-from costconsole.cache.layouts.base import Family, Surroundings
+from costconsole.cache.layouts.base import Family, KeyShape, Surroundings
 from costconsole.cache.layouts.hashes import HashLayout, epoch_ms
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.errors import UsageProblem
@@ -24,6 +24,12 @@ class OwnLayout(HashLayout):
     """Semantic entries are in RedisVL's layout plus tags; exact ones have `created_ms` and no vector."""
 
     library = "costconsole"
+    name = "costconsole"
+    shapes = (
+        KeyShape(
+            "hash", "costconsole:{*}:[es]*:*", re.compile(rb"(costconsole:\{[^{}]+\}:(?:exact|semantic):)")
+        ),
+    )
     vector_field = "prompt_vector"
     created = "inserted_at"
     listed = ("prompt", "response", "model", "metadata", "scope", "route", "tag", "inserted_at", "created_ms")

@@ -24,6 +24,7 @@ class RedisVLLayout(HashLayout):
     """Fields: prompt, response, inserted_at (epoch seconds), prompt_vector, metadata (JSON), filters."""
 
     library = "redisvl"
+    name = "redisvl"
     vector_field = "prompt_vector"
     created = "inserted_at"
     listed = ("prompt", "response", "inserted_at", "metadata", "model", "scope", "litellm_cache_key")

@@ -1,0 +1,90 @@
+"""What holds for a cache unless its layout says otherwise: no index, no vectors, one key an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from costconsole.cache.commands import Command
+from costconsole.cache.layouts.base import KeyShape, Surroundings, Threshold
+from costconsole.cache.textquery import glob_escaped, text_query
+from costconsole.domain.entry import CacheEntry, CacheInfo
+
+_IN_PROCESS = "its writer keeps the threshold in its own process: change it where the cache is made"
+
+
+class PlainLayout:
+    """Defaults for every part of `Layout`; subclasses say how entries are found and read."""
+
+    library = ""
+    name = ""
+    shapes: tuple[KeyShape, ...] = ()
+
+    def probes(self, seen: Surroundings) -> Sequence[Command]:
+        return ()
+
+    def key_pattern(self, cache: CacheInfo) -> str:
+        return glob_escaped(cache.prefix) + "*"
+
+    def created_field(self, cache: CacheInfo) -> str | None:
+        return None
+
+    def created_unit_ms(self, cache: CacheInfo) -> float:
+        return 1000.0
+
+    def text_fields(self, cache: CacheInfo) -> tuple[str, ...]:
+        return ()
+
+    def text_query(self, cache: CacheInfo, words: str) -> str | None:
+        fields = self.text_fields(cache)
+        return text_query(words, fields) if fields else None
+
+    def text_is_exact(self, cache: CacheInfo) -> bool:
+        return True
+
+    def parts(self, cache: CacheInfo) -> Sequence[CacheInfo]:
+        return (cache,)
+
+    def knn(self, cache: CacheInfo, vector: bytes, k: int, scope: str = "") -> Command | None:
+        return None
+
+    def parse_knn(self, cache: CacheInfo, reply: Any) -> list[tuple[bytes, float]]:
+        return []
+
+    def read(self, cache: CacheInfo, key: bytes) -> Command:
+        return ("GET", key)
+
+    def age(self, cache: CacheInfo, reply: Any) -> str | None:
+        return None
+
+    def parse(self, cache: CacheInfo, key: bytes, reply: Any) -> CacheEntry | None:
+        raise NotImplementedError
+
+    def read_whole(self, cache: CacheInfo, key: bytes) -> Command:
+        return self.read(cache, key)
+
+    def parse_whole(self, cache: CacheInfo, key: bytes, reply: Any) -> CacheEntry | None:
+        return self.parse(cache, key, reply)
+
+    def read_vector(self, cache: CacheInfo, key: bytes) -> Command | None:
+        return None
+
+    def parse_vector(self, cache: CacheInfo, reply: Any) -> bytes | None:
+        return None
+
+    def wrap(self, cache: CacheInfo, prompt: str) -> str:
+        return prompt
+
+    def usage_keys(self, cache: CacheInfo) -> tuple[str, str] | None:
+        return None
+
+    def siblings(self, cache: CacheInfo, key: bytes) -> Sequence[bytes]:
+        return (key,)
+
+    def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
+        if cache.kind != "semantic":
+            return ()
+        return (Threshold("", cache.threshold, "no", _IN_PROCESS),)
+
+    def change_threshold(self, cache: CacheInfo, part: str, similarity: float) -> Command | None:
+        return None
