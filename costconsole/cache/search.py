@@ -13,6 +13,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from costconsole.cache.brute import nearest_by_reading
 from costconsole.cache.commands import Command, arun_all
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.listing import Batch, from_index, from_keys, merge, place_after
@@ -94,13 +95,9 @@ class EntrySearch:
         found, notes = await self._nearest(vector, self._chosen(caches), k, scope)
         found.sort(key=lambda pair: -pair[1])
         similarities = dict(found)
-        entries = await self._fill([key for key, _ in found[:k]])
+        entries = await self._fill_first([key for key, _ in found], k)
         return EntryPage(
-            tuple(
-                replace(entry, similarity=similarities[key])
-                for key, entry in entries.items()
-                if entry is not None
-            ),
+            tuple(replace(entry, similarity=similarities[key]) for key, entry in entries.items()),
             partial=bool(notes),
             note="; ".join(notes),
         )
@@ -158,8 +155,8 @@ class EntrySearch:
         if vector is None:
             return ()
         found, _ = await self._nearest(vector, (cache,), k + 1)
-        others = [(key, similarity) for key, similarity in found if key != raw][:k]
-        entries = await self._fill([key for key, _ in others])
+        others = [(key, similarity) for key, similarity in found if key != raw]
+        entries = await self._fill_first([key for key, _ in others], k)
         return tuple(
             Neighbor(shown.key, similarity, shown.prompt, shown.model, shown.scope)
             for key, similarity in others
@@ -233,16 +230,21 @@ class EntrySearch:
     async def _nearest(
         self, vector: bytes, caches: Sequence[CacheInfo], k: int, scope: str = ""
     ) -> tuple[list[tuple[bytes, float]], list[str]]:
-        """Keys and similarities, and a note for every cache that couldn't be asked."""
+        """Keys and similarities, and a note for every cache that couldn't be asked, or not wholly."""
         asked: list[tuple[CacheInfo, Command]] = []
+        unindexed: list[CacheInfo] = []
         notes: list[str] = []
         for cache in caches:
-            problem = _why_not(cache, vector)
-            command = None if problem else layout_of(cache).knn(cache, vector, k, scope)
-            if command is not None:
-                asked.append((cache, command))
-            elif problem and cache.kind == "semantic":
-                notes.append(problem)
+            layout = layout_of(cache)
+            for part in layout.parts(cache):
+                problem = _why_not(part, vector)
+                command = None if problem else layout.knn(part, vector, k, scope)
+                if command is not None:
+                    asked.append((part, command))
+                elif problem:
+                    notes.append(problem)
+                elif _must_be_read(part) and not scope:
+                    unindexed.append(part)
         found: list[tuple[bytes, float]] = []
         replies = await arun_all(self._client, [command for _, command in asked])
         for (cache, _), reply in zip(asked, replies, strict=True):
@@ -256,11 +258,32 @@ class EntrySearch:
                 (again,) = await arun_all(self._client, [wider] if wider else [])
                 mine = mine if isinstance(again, Exception) else _mine(cache, again)[0][:k]
             found += mine
-        return found, notes
+        for cache in unindexed:
+            try:
+                compared = await nearest_by_reading(
+                    self._client, cache, vector, k, budget_s=self._budget_s / len(unindexed)
+                )
+            except ResponseError as error:
+                notes.append(f"{cache.name} can't be searched: {error}")
+                continue
+            found += compared.nearest
+            notes += [cache.problem and f"{cache.name}: {cache.problem}", compared.note]
+        return found, [note for note in notes if note]
 
     async def _exists(self, query: str) -> CacheEntry | None:
         raw = query.encode("utf-8", "surrogateescape")
         return (await self._fill([raw]))[raw] if self.cache_of(raw) else None
+
+    async def _fill_first(self, keys: Sequence[bytes], limit: int) -> dict[bytes, CacheEntry]:
+        """The first `limit` of the entries that are there: a vector may outlive its answer."""
+        found: dict[bytes, CacheEntry] = {}
+        for at in range(0, len(keys), limit):
+            for key, entry in (await self._fill(keys[at : at + limit])).items():
+                if entry is not None and len(found) < limit:
+                    found[key] = entry
+            if len(found) >= limit:
+                break
+        return found
 
     async def _fill(self, keys: Sequence[bytes]) -> dict[bytes, CacheEntry | None]:
         """Entries for a list, by key, in the order of the keys; None: it is gone."""
@@ -285,8 +308,6 @@ def _start(cache: CacheInfo, query: str | None) -> Place:
 
 def _why_not(cache: CacheInfo, vector: bytes) -> str:
     """Why a cache can't be searched by this vector, or ""."""
-    if not cache.index:
-        return cache.problem and f"{cache.name}: {cache.problem}"
     dims = len(vector) // 4
     if cache.dims and cache.dims != dims:
         return f"{cache.name} holds vectors of {cache.dims} dimensions, the model in use gives {dims}"
@@ -295,6 +316,13 @@ def _why_not(cache: CacheInfo, vector: bytes) -> str:
             f"{cache.name} compares by {cache.metric}, not by cosine: it can be listed and searched by text"
         )
     return ""
+
+
+def _must_be_read(cache: CacheInfo) -> bool:
+    """Whether a cache has vectors, and no index that could be asked for the nearest."""
+    if cache.index or cache.kind == "exact":
+        return False
+    return layout_of(cache).read_vector(cache, cache.prefix.encode()) is not None
 
 
 def _mine(cache: CacheInfo, reply: Any) -> tuple[list[tuple[bytes, float]], int]:

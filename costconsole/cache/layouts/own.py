@@ -25,7 +25,7 @@ class OwnLayout(HashLayout):
 
     library = "costconsole"
     name = "costconsole"
-    shapes = (
+    shapes: tuple[KeyShape, ...] = (
         KeyShape(
             "hash", "costconsole:{*}:[es]*:*", re.compile(rb"(costconsole:\{[^{}]+\}:(?:exact|semantic):)")
         ),
