@@ -64,6 +64,19 @@ class Keys:
         return self.root + "audit"
 
     @property
+    def undos(self) -> str:
+        """Zset: ids of evictions that can be undone, by their time in Unix ms."""
+        return self.root + "undo"
+
+    def undo(self, undo_id: str) -> str:
+        """Hash: who evicted what, and when."""
+        return f"{self.undos}:{undo_id}"
+
+    def undo_entries(self, undo_id: str) -> str:
+        """Set: the entries of an eviction that aren't back yet."""
+        return f"{self.undos}:{undo_id}:entries"
+
+    @property
     def exact_prefix(self) -> str:
         return self.root + "exact:"
 

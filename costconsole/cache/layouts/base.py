@@ -77,6 +77,22 @@ class Threshold:
     sentence: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SharedPiece:
+    """What of an entry lies in a key that others share: an element of a vector set, of a JSON list.
+
+    `check` is a read, and `reply` what it said (raw, as RESP2 has it). `remove` runs only while `check` still
+    says the same. `restore` undoes it, and runs only while `check` finds nothing: a null, an error, an empty
+    list, or one of nulls and -1 alone. Each of the three has `key` as its second word, and no other key.
+    """
+
+    key: bytes
+    check: Command
+    reply: Any
+    remove: Command
+    restore: Command
+
+
 class Layout(Protocol):
     """One way of keeping cached answers in Redis. A library with several has a layout for each."""
 
@@ -153,7 +169,18 @@ class Layout(Protocol):
         """Zsets of hits and of last hits by entry key, or None where nobody counts."""
 
     def siblings(self, cache: CacheInfo, key: bytes) -> Sequence[bytes]:
-        """Every key that belongs to the entry and goes when it is evicted, itself among them."""
+        """Every key that belongs to the entry alone and goes when it is evicted, itself first.
+
+        They may lie in other slots of a cluster, and one that doesn't exist is no obstacle.
+        """
+
+    def shared_reads(self, cache: CacheInfo, entry: CacheEntry) -> Sequence[Command]:
+        """What to read of keys that this entry shares with others (second word), for `shared_pieces`."""
+
+    def shared_pieces(
+        self, cache: CacheInfo, entry: CacheEntry, replies: Sequence[Any]
+    ) -> Sequence[SharedPiece]:
+        """What leaves those keys with the entry, from the raw replies to `shared_reads` (None: it failed)."""
 
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
         """The threshold of all its entries, then those of its parts, as the writer has them."""

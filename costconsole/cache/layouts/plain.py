@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from costconsole.cache.commands import Command
-from costconsole.cache.layouts.base import KeyShape, Surroundings, Threshold
+from costconsole.cache.layouts.base import KeyShape, SharedPiece, Surroundings, Threshold
 from costconsole.cache.textquery import glob_escaped, text_query
 from costconsole.domain.entry import CacheEntry, CacheInfo
 
@@ -80,6 +80,14 @@ class PlainLayout:
 
     def siblings(self, cache: CacheInfo, key: bytes) -> Sequence[bytes]:
         return (key,)
+
+    def shared_reads(self, cache: CacheInfo, entry: CacheEntry) -> Sequence[Command]:
+        return ()
+
+    def shared_pieces(
+        self, cache: CacheInfo, entry: CacheEntry, replies: Sequence[Any]
+    ) -> Sequence[SharedPiece]:
+        return ()
 
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
         if cache.kind != "semantic":
