@@ -23,7 +23,6 @@ import redis
 import redis.asyncio
 from textual.events import Key
 
-from costconsole.cache.layouts import layout_of
 from costconsole.cache.semantic import SemanticCache
 from costconsole.console.app import CostConsoleApp
 from costconsole.console.pages import PageEntry
@@ -124,12 +123,12 @@ async def press(app: CostConsoleApp, page: TimedPage, key: str, sign: str | None
 
 async def floor(source: RedisSource, client: Any, text: str) -> float:
     """Milliseconds for one embedding and one KNN 20."""
-    (cache,) = await source.caches()
     began = time.perf_counter()
     (embedding,) = await source.embedder.aembed([text])
-    command = layout_of(cache.library).knn(cache, embedding.vector, 20)
-    assert command is not None
-    await client.execute_command(*command)
+    await client.execute_command(
+        "FT.SEARCH", KEYS.semantic_index, "*=>[KNN 20 @prompt_vector $v EF_RUNTIME 64 AS d]", "NOCONTENT",
+        "SORTBY", "d", "LIMIT", 0, 20, "PARAMS", 2, "v", embedding.vector, "DIALECT", 2,
+    )  # fmt: skip
     return (time.perf_counter() - began) * 1000
 
 

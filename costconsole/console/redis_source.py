@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from costconsole.ledger.reader import LedgerReader
 
 _RECENT = 50
+_FEW_KEYS = 100
 _WARM_UP_S = 0.5
 
 
@@ -47,6 +48,7 @@ class RedisSource:
         self._reader: LedgerReader | None = None
         self._caches: tuple[CacheInfo, ...] | None = None
         self._indexes: frozenset[bytes] = frozenset()
+        self._keys_then = 0
         self._finding = asyncio.Lock()
         self._search: Any = None
         self._embedder: Embedder | None = None
@@ -109,16 +111,21 @@ class RedisSource:
                     raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
                 # Asked first: an index that is made meanwhile is then seen as a change.
                 self._indexes = await self._asked(_index_names(self._client))
+                self._keys_then = await self._asked(self._client.dbsize())
                 self._caches = await self._asked(find_caches(self._client, self._link.server, self._keys))
                 self._search = None
             return self._caches
 
     async def caches_changed(self) -> bool:
-        """Whether an index came or went since `caches` looked. The names alone cost nothing."""
+        """Whether an index came or went since `caches` looked, or the keys have become so many more or fewer
+        that its counts mislead. Names and DBSIZE cost nothing."""
         if self._client is None or self._caches is None:
             return False
         names: frozenset[bytes] = await self._asked(_index_names(self._client))
-        return names != self._indexes
+        if names != self._indexes:
+            return True
+        moved = abs(int(await self._asked(self._client.dbsize())) - self._keys_then)
+        return moved > max(_FEW_KEYS, self._keys_then // 5)
 
     @property
     def search(self) -> EntrySearch:

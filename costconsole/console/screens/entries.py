@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,13 +19,24 @@ from costconsole.console.palette import Command
 from costconsole.console.safe import safe
 from costconsole.console.screens.entries_feed import Feed
 from costconsole.console.screens.entries_finder import Found, Mode, count_words, note_words
-from costconsole.console.screens.entries_listing import Held, Listing, Shape, columns, dividers, in_order
+from costconsole.console.screens.entries_listing import (
+    Held,
+    Listing,
+    Shape,
+    columns,
+    dividers,
+    in_order,
+    thresholds_now,
+)
 from costconsole.console.screens.entries_panel import EntryPanel
 from costconsole.console.screens.entries_query import EntryTable, QueryInput
+from costconsole.console.screens.entries_reader import Notice
+from costconsole.console.screens.entries_style import STYLE
 from costconsole.console.screens.entries_words import (
     LIST_TITLES,
     MODE_WORDS,
     cache_words,
+    copied,
     empty_words,
     export_rows,
     no_cache_lines,
@@ -74,36 +84,7 @@ class EntriesPage(Page):
         ),
         Binding("f5", "look_again", "look for caches again", show=False, id="entries.look_again"),
     ]
-    DEFAULT_CSS = """
-    EntriesPage {
-        layout: vertical;
-        .panel {
-            border: round $text-disabled;
-            border-title-color: $text-muted;
-            border-subtitle-color: $text-muted;
-        }
-        &.-ascii .panel { border: ascii $text-disabled; }
-        LiveTable:focus, Reader:focus { border: round $accent; border-title-color: $foreground; }
-        &.-ascii LiveTable:focus, &.-ascii Reader:focus { border: ascii $accent; }
-        #search { height: 3; padding: 0 1; }
-        #search:focus-within { border: round $accent; border-title-color: $foreground; }
-        &.-ascii #search:focus-within { border: ascii $accent; }
-        #query-mark { width: 2; height: 1; }
-        #query { width: 1fr; }
-        #count { width: 44; height: 1; }
-        #body { height: 1fr; }
-        #list { width: 7fr; }
-        #entry { width: 5fr; }
-        #note { height: 1; padding: 0 2; }
-        #nothing { display: none; height: 1fr; padding: 1 2; }
-        &.-narrow #count { width: 34; }
-        &.-narrow #entry { display: none; }
-        &.-narrow.-open #search, &.-narrow.-open #list, &.-narrow.-open #note { display: none; }
-        &.-narrow.-open #entry { display: block; }
-        &.-nothing #body, &.-nothing #search, &.-nothing #note { display: none; }
-        &.-nothing #nothing { display: block; }
-    }
-    """
+    DEFAULT_CSS = STYLE
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +107,7 @@ class EntriesPage(Page):
         with Horizontal(id="body"):
             yield EntryTable(
                 columns(Shape()),
-                why_not_sorted=self._why_not_sorted,
+                why_not_sorted=self._feed.why_not_sorted,
                 say=self.say,
                 id="list",
                 classes="panel",
@@ -135,7 +116,7 @@ class EntriesPage(Page):
                 self.source, clock=app.clock, tz=app.settings.tz, fail=self._feed.failed, id="entry"
             )
         yield Painted(id="note")
-        yield Painted(id="nothing")
+        yield Notice(id="nothing")
 
     def on_mount(self) -> None:
         self.set_class(self.console_app.settings.charset == "ascii", "-ascii")
@@ -209,6 +190,9 @@ class EntriesPage(Page):
         if not caches:
             label = self.source.link.label
             self.query_one("#nothing", Painted).paint(lambda width, _height: no_cache_lines(label, width))
+            self.query_one("#nothing").focus()
+        elif self.query_one("#nothing").has_focus:
+            self._table.focus()
         self._titles()
         self.refresh_bindings()
 
@@ -251,7 +235,7 @@ class EntriesPage(Page):
     def _titles(self) -> None:
         feed, panel = self._feed, self.query_one("#search")
         caches = feed.caches or ()
-        panel.border_title = safe(title_words(feed.mode, feed.cache, len(caches)))
+        panel.border_title = safe(title_words(feed.mode, feed.cache, caches))
         panel.border_subtitle = safe(cache_words(feed.cache, caches))
         self._input.placeholder = f"/ searches {MODE_WORDS[feed.mode]}"
 
@@ -265,24 +249,13 @@ class EntriesPage(Page):
             by == "meaning", by == "key", self._feed.cache is None and len(self._feed.caches or ()) > 1
         )
 
-    def _thresholds(self) -> tuple[dict[str, float], bool]:
-        """Thresholds by cache, the live policy's for our own; and whether routes or models may differ."""
-        found = {c.name: c.threshold for c in self._feed.caches or () if c.threshold is not None}
-        policy, differ = self._view.policy if self._view is not None else None, False
-        if policy is not None and self._view is not None:
-            own = f"{self._view.namespace}:semantic"
-            if own in found:
-                found[own] = policy.threshold
-                differ = bool(policy.thresholds_by_route or policy.thresholds_by_model)
-        return found, differ
-
     def _draw(self, *, anew: bool = False) -> None:
         """Rows, count and note; `anew` when there are other rows, else only their ages have changed."""
         found, listing = self._feed.found, self._listing
         if found is None:
             return
         now = self.console_app.clock()
-        thresholds, differ = self._thresholds()
+        thresholds, differ = thresholds_now(self._feed.caches or (), self._view)
         if anew or listing is None or listing.thresholds != thresholds:
             drawn = {} if listing is None or listing.shape != self._shape else listing.drawn
             listing = self._listed(found, now, thresholds, differ, drawn)
@@ -311,7 +284,7 @@ class EntriesPage(Page):
     ) -> Listing:
         held: Sequence[Held] = found.held
         sort = self._sort
-        if sort is not None and not self._why_not_sorted():
+        if sort is not None and not self._feed.why_not_sorted():
             held = in_order(held, *sort)
         by_similarity = found.by == "meaning" and sort in (None, ("similarity", True))
         lines = dividers(held, thresholds, may_differ=differ) if by_similarity else {}
@@ -443,16 +416,6 @@ class EntriesPage(Page):
             return "there is no cache yet"
         return ""
 
-    def _why_not_sorted(self) -> str:
-        found = self._feed.found
-        if found is None or not found.held:
-            return "there is nothing to sort"
-        if found.next is not None:
-            return (
-                f"only {len(found.held):,} entries are loaded, and sorting those would mislead: search first"
-            )
-        return ""
-
     def commands(self, typed: str) -> Sequence[Command]:
         verb, _, rest = typed.strip().partition(" ")
         modes: dict[str, Mode] = {"search": "meaning", "text": "text", "key": "key"}
@@ -476,8 +439,6 @@ class EntriesPage(Page):
     # -- taking away
 
     def copyable(self, *, whole: bool = False) -> tuple[str, str] | None:
-        from costconsole.commands.entries import as_document
-
         panel, key = self._panel, self._table.cursor_key
         if panel.near.has_focus and panel.near.cursor_key is not None and not whole:
             return "key of the neighbour", panel.near.cursor_key
@@ -485,11 +446,7 @@ class EntriesPage(Page):
         entry = panel.entry if panel.entry is not None and panel.entry.key == panel.key else None
         if entry is None or (not self._visited and entry.key != key):
             entry = held.entry if held is not None else None
-        if entry is None:
-            return None
-        if whole:
-            return "entry", json.dumps(as_document(entry, whole=bool(entry.fields)))
-        return ("answer", entry.response) if entry.response else ("key", entry.key)
+        return None if entry is None else copied(entry, whole=whole)
 
     def exportable(self) -> Export | None:
         if self._listing is None or not self._listing.held:

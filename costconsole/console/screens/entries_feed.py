@@ -15,9 +15,10 @@ from costconsole.domain.errors import Problem
 
 AGAIN_S = {"newest": 2.0, "meaning": 5.0, "text": 5.0, "key": 5.0}
 """Seconds after which what is on screen is read again."""
-CACHES_S = 5.0
-"""Seconds after which it is asked whether there are other caches, and with none, whether there are any."""
+CACHES_S = 4.0
+"""Seconds after which it is asked whether there are other caches."""
 NO_CACHES_S = 15.0
+"""Seconds after which they are looked for thoroughly where there was none: that costs more."""
 _SLOW_S = 0.4
 _MODEL_S = 0.25
 
@@ -56,7 +57,7 @@ class Feed:
         self._timer = timer
         self._chosen = ""
         self._stuck: Found | None = None
-        self._asked_s = self._looked_s = 0.0
+        self._asked_s = self._looked_s = self._checked_s = 0.0
         self.answers: Latest[Question, Found] = Latest(self._find, show=self._show, fail=self._failed)
         self._finder = Finder(source, clock, timer, lambda: self.answers.outdated)
         self._pages = Latest(self._finder.more, show=self._show_more, fail=self._more_failed)
@@ -102,12 +103,12 @@ class Feed:
             self.look()
             return
         now = self._timer()
-        if now - self._looked_s >= (CACHES_S if self.caches else NO_CACHES_S) and not self._looks.busy:
+        if not self.caches and now - self._looked_s >= NO_CACHES_S:
             self._looked_s = now
-            if self.caches:
-                self._changes.ask(None)
-            else:
-                self.look(again=True)
+            self.look(again=True)
+        elif now - self._checked_s >= CACHES_S and not self._looks.busy:
+            self._checked_s = now
+            self._changes.ask(None)
         found = self.found
         if found is None or found.partial or held or self.answers.busy or self._pages.busy:
             return
@@ -121,6 +122,15 @@ class Feed:
             return
         if not self._pages.busy and not self.answers.busy:
             self._pages.ask(found)
+
+    def why_not_sorted(self) -> str:
+        """Why the rows can't be put in another order, or ""."""
+        found = self.found
+        if found is None or not found.held:
+            return "there is nothing to sort"
+        if found.next is None:
+            return ""
+        return f"only {len(found.held):,} entries are loaded, and sorting those would mislead: search first"
 
     # -- life
 
@@ -154,7 +164,7 @@ class Feed:
     def _show(self, question: Question, found: Found) -> None:
         before, asked = self.found, replace(question, quiet=False)
         found = replace(found, question=asked)
-        again = question.quiet and before is not None and (before.by, before.question) == (found.by, asked)
+        again = question.quiet and before is not None and _same(before, found, asked)
         if again and before is not None:
             if found.by == "newest":
                 found = merge_newest(before, found)
@@ -201,12 +211,14 @@ class Feed:
     def _show_caches(self, _again: bool, caches: tuple[CacheInfo, ...]) -> None:
         if caches == self.caches and self.found is not None and not self.problem:
             return
+        self._looked_s = self._checked_s = self._timer()
+        others = caches_differ(self.caches, caches)
         self.caches = caches
-        self._looked_s = self._timer()
         if self._chosen not in {cache.name for cache in caches}:
             self._chosen = ""
         self._watcher.feed_caches()
-        self.ask()
+        # Counts alone are no reason to show the answer from its beginning.
+        self.ask(quiet=not others and self.found is not None and not self.problem)
 
     async def _changed(self, _asked: None) -> bool:
         return await self._source.caches_changed()
@@ -214,3 +226,20 @@ class Feed:
     def _show_changed(self, _asked: None, changed: bool) -> None:
         if changed:
             self.look(again=True)
+
+
+def caches_differ(before: tuple[CacheInfo, ...] | None, after: tuple[CacheInfo, ...]) -> bool:
+    """Whether caches came or went, or are made otherwise; not whether they have grown."""
+
+    def made(caches: tuple[CacheInfo, ...]) -> list[CacheInfo]:
+        return [replace(cache, entries=None, memory_bytes=None) for cache in caches]
+
+    return before is None or made(before) != made(after)
+
+
+def _same(before: Found, found: Found, asked: Question) -> bool:
+    """Whether an answer is to the question that is on screen, found in the same way."""
+    was = before.question
+    return (before.by, was.mode, was.text) == (found.by, asked.mode, asked.text) and (
+        not caches_differ(was.chosen, asked.chosen)
+    )

@@ -195,9 +195,10 @@ def count_words(found: Found) -> str:
 
     loaded = f"{len(found.held):,}"
     whole = found.by == "newest" and found.next is None and not found.partial
-    if found.next is not None and found.by != "newest":
+    if found.next is not None and (found.by != "newest" or found.total is None):
         loaded += "+"
-    of = "" if whole or found.total is None else f" of ≈{found.total:,}"
+    known = found.total is not None and found.total >= len(found.held)
+    of = f" of ≈{found.total:,}" if known and not whole else ""
     prefix = ""
     if found.waits:
         prefix = "the model is starting… "

@@ -11,7 +11,8 @@ from textual.content import Content
 from costconsole.console.safe import join, safe
 from costconsole.console.widgets.bars import Charset, bar
 from costconsole.console.widgets.columns import Column, Row
-from costconsole.domain.entry import CacheEntry
+from costconsole.domain.entry import CacheEntry, CacheInfo
+from costconsole.domain.figures import LedgerView
 from costconsole.domain.format import age, compact, similarity
 from costconsole.domain.text import first_words, visible
 
@@ -34,6 +35,18 @@ class Held:
     def ttl_ms(self, now_ms: int) -> int | None:
         ttl = self.entry.ttl_ms
         return None if ttl is None else max(0, ttl - (now_ms - self.read_ms))
+
+
+def thresholds_now(caches: Sequence[CacheInfo], view: LedgerView | None) -> tuple[dict[str, float], bool]:
+    """Thresholds by cache, that of our own from the live policy; and whether routes or models may have
+    their own."""
+    found = {cache.name: cache.threshold for cache in caches if cache.threshold is not None}
+    policy = view.policy if view is not None else None
+    own = f"{view.namespace}:semantic" if view is not None else ""
+    if policy is None or own not in found:
+        return found, False
+    found[own] = policy.threshold
+    return found, bool(policy.thresholds_by_route or policy.thresholds_by_model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +173,8 @@ class Listing:
             "never" if ttl is None else age(ttl),
             compact(entry.hits),
         )
-        # What an entry holds never changes while it is listed, so these tell whether a row looks the same.
-        looks = (moving, entry.similarity, self.shape, self.thresholds.get(entry.cache))
+        threshold = self.thresholds.get(entry.cache)
+        looks = (moving, entry.similarity, entry.prompt, entry.model, self.shape, threshold)
         known = self.drawn.get(entry.key)
         if known is not None and known[0] == looks:
             return known[1]

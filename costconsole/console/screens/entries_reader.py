@@ -91,3 +91,7 @@ class Reader(Painted, can_focus=True, inherit_bindings=False):
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         event.stop()
         self._show_from(self._top - 3)
+
+
+class Notice(Painted, can_focus=True):
+    """What stands in place of a list that there isn't: it has the focus, so that the page's keys work."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from costconsole.console.screens.entries_finder import Found, Mode
 from costconsole.console.screens.entries_listing import Held
 from costconsole.console.screens.entries_wrap import wrap_text
 from costconsole.console.widgets.painted import Line
-from costconsole.domain.entry import CacheInfo
+from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.format import similarity
 from costconsole.domain.text import visible
 
@@ -21,16 +22,18 @@ LIST_TITLES = {
 }
 
 
-def title_words(mode: Mode, cache: CacheInfo | None, caches: int) -> str:
-    """`Search by meaning ▾  all 3 caches ▾`."""
-    where = (
-        visible(cache.name) if cache is not None else f"all {caches} caches" if caches != 1 else "one cache"
-    )
-    return f"Search {MODE_WORDS[mode]} · {where}"
+def title_words(mode: Mode, cache: CacheInfo | None, caches: Sequence[CacheInfo]) -> str:
+    """`Search by meaning · all 3 caches`."""
+    if cache is None and len(caches) == 1:
+        cache = caches[0]
+    where = f"all {len(caches)} caches" if cache is None else visible(cache.name)
+    return f"Search {MODE_WORDS[mode]} · {where}" if caches else f"Search {MODE_WORDS[mode]}"
 
 
 def cache_words(cache: CacheInfo | None, caches: Sequence[CacheInfo]) -> str:
     """What is to be known of the chosen cache, or how many entries all of them have."""
+    if not caches:
+        return ""
     if cache is None and len(caches) != 1:
         counts = [c.entries for c in caches if c.entries is not None]
         return f"≈{sum(counts):,} entries" if counts and len(counts) == len(caches) else ""
@@ -98,3 +101,12 @@ _EXPORT = (
 def export_rows(held: Sequence[Held]) -> tuple[tuple[str, ...], list[list[object]]]:
     """Names and raw values of the listed entries."""
     return _EXPORT, [[getattr(h.entry, name) for name in _EXPORT] for h in held]
+
+
+def copied(entry: CacheEntry, *, whole: bool) -> tuple[str, str]:
+    """What `y` copies of an entry: its answer, else its key; `whole`: all that is known of it, as JSON."""
+    from costconsole.commands.entries import as_document
+
+    if whole:
+        return "entry", json.dumps(as_document(entry, whole=bool(entry.fields)))
+    return ("answer", entry.response) if entry.response else ("key", entry.key)
