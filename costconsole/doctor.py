@@ -4,52 +4,65 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from costconsole.domain.entry import CacheInfo
-from costconsole.domain.errors import Problem
 from costconsole.domain.format import age, duration
+from costconsole.health.finding import Finding, Status
 from costconsole.redis_store.keys import Keys
 
 if TYPE_CHECKING:
-    from costconsole.embedding.embedder import Embedder
+    from costconsole.cache.estimates import UseMeter
+    from costconsole.health.collect import Progress
+    from costconsole.health.model import Model
     from costconsole.redis_store.probe import ServerInfo
 
-Status = Literal["ok", "warn", "fail"]
+__all__ = ["Finding", "Status", "examine"]
 
 _SKEW_MS = 2_000
-_SAMPLES = 8
 _QUIET_MS = 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `next_step` is empty when there is nothing to do."""
+async def examine(
+    client: Any,
+    server: ServerInfo,
+    keys: Keys,
+    model: Model,
+    *,
+    deep: bool = False,
+    ledger_client: Any = None,
+    meter: UseMeter | None = None,
+    progress: Progress | None = None,
+) -> AsyncIterator[Finding]:
+    """Findings one by one, as they are known. Errors of the connection are the caller's to handle.
 
-    check: str
-    status: Status
-    what: str
-    next_step: str = ""
-
-
-async def examine(client: Any, server: ServerInfo, keys: Keys, embedder: Embedder) -> AsyncIterator[Finding]:
-    """Findings one by one, as they are known. Errors of the connection are the caller's to handle."""
-    from costconsole.cache.catalog import find_caches
+    `deep` reads samples of entries and measures look-ups, which takes a few seconds a cache. The ledger is
+    looked for in `ledger_client` where it has a server of its own.
+    """
+    from costconsole.cache.catalog import survey
+    from costconsole.health.collect import examine_caches, silent
+    from costconsole.health.sample import DEEP, QUICK
 
     for finding in _server(server):
         yield finding
     yield await _clock(client)
-    yield await _ledger(client, keys)
-    caches = await find_caches(client, server, keys)
-    for finding in _caches(caches):
+    yield await _ledger(ledger_client or client, keys)
+    (progress or silent)("looking for caches")
+    seen = await survey(client, server, keys)
+    for finding in _caches(seen.caches):
         yield finding
-    model = await _model(embedder)
-    yield model
-    if model.status != "fail":
-        for cache in caches:
-            if cache.dims and cache.index:
-                yield await _fingerprint(client, keys, cache, embedder)
+    async for finding in examine_caches(
+        client,
+        server,
+        keys,
+        seen,
+        model,
+        budget=DEEP if deep else QUICK,
+        meter=meter,
+        hits_client=ledger_client,
+        progress=progress or silent,
+    ):
+        yield finding
 
 
 def _server(server: ServerInfo) -> list[Finding]:
@@ -136,40 +149,7 @@ def _caches(caches: tuple[CacheInfo, ...]) -> list[Finding]:
     for cache in caches:
         entries = "entries unknown" if cache.entries is None else f"{cache.entries:,} entries"
         what = f"{cache.name}: {cache.library} {cache.kind}, {entries}"
-        findings.append(Finding("cache", "warn" if cache.problem else "ok", what, cache.problem))
-    return findings
-
-
-async def _model(embedder: Embedder) -> Finding:
-    try:
-        made = await embedder.aembed(["Does the model answer?"])
-    except Problem as problem:
-        return Finding("model", "fail", f"{embedder.name} can't embed", str(problem))
-    return Finding("model", "ok", f"{embedder.name} embeds, {made[0].dims} dimensions")
-
-
-async def _fingerprint(client: Any, keys: Keys, cache: CacheInfo, embedder: Embedder) -> Finding:
-    """Did this model write that index? A few stored prompts are embedded again."""
-    from costconsole.cache.layouts import layout_of
-    from costconsole.cache.search import EntrySearch
-    from costconsole.embedding.fingerprint import acheck_fingerprint
-
-    check = f"fingerprint {cache.name}"
-    if embedder.dims != cache.dims:
-        return Finding(
-            check,
-            "fail",
-            f"it holds {cache.dims}-dimensional vectors, {embedder.name} makes {embedder.dims}",
-            "set model under [embedding] in the config to the one that writes this cache",
+        findings.append(
+            Finding("cache", "warn" if cache.problem else "ok", what, cache.problem, cache=cache.name)
         )
-    layout = layout_of(cache)
-    page = await EntrySearch(client, (cache,), keys).newest(cache, _SAMPLES)
-    samples = []
-    for entry in page:
-        read = layout.read_vector(cache, entry.key.encode())
-        vector = layout.parse_vector(cache, await client.execute_command(*read)) if read else None
-        if vector and entry.prompt:
-            samples.append((layout.wrap(cache, entry.prompt), vector))
-    result = await acheck_fingerprint(embedder, samples)
-    status: Status = {"same": "ok", "different": "fail", "unknown": "warn"}[result.verdict]  # type: ignore[assignment]
-    return Finding(check, status, result.sentence)
+    return findings

@@ -18,6 +18,7 @@ from costconsole.cache.layouts.base import Family, Layout, Surroundings
 from costconsole.cache.policy import parse_policy, read_command
 from costconsole.domain.entry import CacheInfo
 from costconsole.redis_store.keys import NAMESPACES, Keys
+from costconsole.redis_store.lookups import own_uses
 from costconsole.redis_store.replies import text
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ async def _indexes(client: Any) -> tuple[tuple[IndexInfo, ...], str]:
         return (), _NO_RIGHT if refused else _NO_MODULE
     replies = await arun_all(client, [("FT.INFO", name) for name in names])
     found = tuple(
-        parse_index_info(name, reply)
+        parse_index_info(name, reply, own_uses=own_uses(name))
         for name, reply in zip(names, replies, strict=True)
         if not isinstance(reply, Exception)
     )

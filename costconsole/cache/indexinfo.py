@@ -58,6 +58,8 @@ class IndexInfo:
     """Queries of any kind so far, and FT.INFO itself, since the index was made or the server started."""
     max_doc_id: int | None = None
     """Grows by one with each document that is indexed, also with one that is indexed anew."""
+    own_uses: int = 0
+    """How many of `uses` since this process began were its own, just after it asked."""
 
     def has(self, name: str, kind: str) -> bool:
         """Whether the index has a field of that name and type (TEXT, TAG, NUMERIC, VECTOR)."""
@@ -65,7 +67,7 @@ class IndexInfo:
         return found is not None and found.type == kind
 
 
-def parse_index_info(name: str, reply: Any) -> IndexInfo:
+def parse_index_info(name: str, reply: Any, *, own_uses: int = 0) -> IndexInfo:
     """FT.INFO's reply of RESP2 (a flat list) or RESP3 (a mapping). What is missing stays at its default."""
     found = pairs(reply)
     definition = pairs(found.get("index_definition"))
@@ -87,6 +89,7 @@ def parse_index_info(name: str, reply: Any) -> IndexInfo:
         failed_key=_failed_key(errors),
         uses=_whole(found.get("number_of_uses")),
         max_doc_id=_whole(found.get("max_doc_id")),
+        own_uses=own_uses,
     )
 
 

@@ -1,0 +1,200 @@
+"""What can be known of a cache's hits without a ledger, and how sure that is.
+
+A search index counts its queries and what was stored into it. If every miss is stored once, and nobody but
+the application asks, the share of hits follows. Our own queries are counted and taken off.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from costconsole.cache.commands import arun_all
+from costconsole.cache.indexinfo import IndexInfo, parse_index_info
+from costconsole.domain.entry import CacheInfo
+from costconsole.domain.format import age, percent
+from costconsole.redis_store.lookups import own_uses
+from costconsole.redis_store.replies import pairs, text
+
+ASSUMPTION = "if every miss is stored once and nobody else asks"
+CODE = 'Ledger("redis://…").record(Call(id, ts_ms, Outcome.SEMANTIC if hit else Outcome.MISS, model))'
+"""The line that gives exact figures, called by an application after each of its calls."""
+
+_REST_MS = 30_000
+_SMALL = 10_000
+"""FT.INFO walks over an HNSW index: 2.3 ms at 10,000 entries, 118 ms at 500,000. On FLAT it costs 0.1 ms."""
+_BETTERDB = "__betterdb:caches"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an index had counted at one moment; `own` of its uses were ours."""
+
+    at_ms: int
+    uses: int
+    stores: int
+    own: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HitRate:
+    """A share of hits. `rate` is None when it can't be known: `sentence` then says why.
+
+    `counted`: the library counts itself; otherwise it is an estimate, and its assumption is in `sentence`.
+    `code` is a line for the application that would give exact figures, or "".
+    """
+
+    cache: str
+    rate: float | None
+    lookups: int | None
+    sentence: str
+    counted: bool = False
+    code: str = ""
+
+
+def read_index(index: IndexInfo, at_ms: int) -> Reading | None:
+    """The counts in one reply to FT.INFO; None where the server doesn't tell."""
+    if index.uses is None or index.max_doc_id is None:
+        return None
+    return Reading(at_ms, index.uses, index.max_doc_id, index.own_uses)
+
+
+def estimate(cache: str, before: Reading, now: Reading) -> HitRate:
+    """The share of hits between two readings of one index: 1 - stored / looked up."""
+    lookups = (now.uses - before.uses) - (now.own - before.own)
+    stores = now.stores - before.stores
+    span = age(now.at_ms - before.at_ms)
+    if lookups < 0 or stores < 0:
+        return HitRate(cache, None, None, f"{cache}: its index was made anew meanwhile", code=CODE)
+    if not lookups:
+        return HitRate(cache, None, 0, f"{cache}: nobody looked anything up in {span}", code=CODE)
+    if stores > lookups:
+        return HitRate(
+            cache,
+            None,
+            lookups,
+            f"{cache}: more was stored ({stores:,}) than looked up ({lookups:,}) in {span}: "
+            "something else fills it, so its hits can't be told",
+            code=CODE,
+        )
+    rate = 1.0 - stores / lookups
+    return HitRate(
+        cache,
+        rate,
+        lookups,
+        f"{cache}: ≈{percent(rate)} % hits of {lookups:,} look-ups in {span}, {ASSUMPTION}",
+        code=CODE,
+    )
+
+
+class UseMeter:
+    """Remembers the first reading of each index, so that later ones tell what happened since."""
+
+    def __init__(self, clock: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
+        self._clock = clock
+        self._first: dict[str, Reading] = {}
+        self._last: dict[str, Reading] = {}
+
+    def note(self, indexes: Iterable[IndexInfo]) -> None:
+        """Take in replies to FT.INFO that were asked for anyway."""
+        now = self._clock()
+        for index in indexes:
+            reading = read_index(index, now)
+            if reading is None:
+                continue
+            first = self._first.setdefault(index.name, reading)
+            if reading.uses < first.uses or reading.stores < first.stores:
+                self._first[index.name] = reading  # made anew, or the server was restarted
+            self._last[index.name] = reading
+
+    async def refresh(self, client: Any, caches: Sequence[CacheInfo]) -> None:
+        """Ask again where that is cheap, at most every 30 seconds. Errors of the connection are raised."""
+        now = self._clock()
+        names = [
+            cache.index
+            for cache in caches
+            if cache.index
+            and is_cheap(cache)
+            and (cache.index not in self._last or now - self._last[cache.index].at_ms >= _REST_MS)
+        ]
+        replies = await arun_all(client, [("FT.INFO", name) for name in names])
+        self.note(
+            parse_index_info(name, reply, own_uses=own_uses(name))
+            for name, reply in zip(names, replies, strict=True)
+            if not isinstance(reply, Exception)
+        )
+
+    def hit_rate(self, cache: CacheInfo) -> HitRate | None:
+        """What is known since the first reading; None until there are two, 30 seconds apart."""
+        first, last = self._first.get(cache.index or ""), self._last.get(cache.index or "")
+        if first is None or last is None or last.at_ms - first.at_ms < _REST_MS:
+            return None
+        return estimate(cache.name, first, last)
+
+
+def is_cheap(cache: CacheInfo) -> bool:
+    """Whether asking its index doesn't hold up the server."""
+    return cache.algorithm == "FLAT" or (cache.entries is not None and cache.entries <= _SMALL)
+
+
+async def betterdb_counts(client: Any) -> tuple[HitRate, ...]:
+    """What BetterDB's caches have counted themselves since they began, by the keys that they announce."""
+    (announced,) = await arun_all(client, [("HGETALL", _BETTERDB)])
+    if isinstance(announced, Exception):
+        return ()
+    known = [(name, _stats_key(name, value)) for name, value in sorted(pairs(announced).items())]
+    replies = await arun_all(client, [("HGETALL", key) for _, key in known])
+    found = []
+    for (name, _), reply in zip(known, replies, strict=True):
+        counts = {} if isinstance(reply, Exception) else pairs(reply)
+        found.append(counted(name, counts))
+    return tuple(rate for rate in found if rate is not None)
+
+
+def counted(cache: str, counts: Mapping[str, Any]) -> HitRate | None:
+    """A share of hits from a library's own counters: `hits`, `misses`, or those of its tiers."""
+    hits = sum(_whole(value) for name, value in counts.items() if name in ("hits", "llm:hits", "tool:hits"))
+    misses = sum(
+        _whole(value) for name, value in counts.items() if name in ("misses", "llm:misses", "tool:misses")
+    )
+    total = hits + misses
+    if not total:
+        return None
+    micros = _whole(counts.get("cost_saved_micros"))
+    saved = f", $ {micros / 1e6:,.2f} saved by its own count" if micros else ""
+    return HitRate(
+        cache,
+        hits / total,
+        total,
+        f"{cache}: {percent(hits / total)} % hits of {total:,} look-ups, counted by BetterDB since it "
+        f"began{saved}",
+        counted=True,
+    )
+
+
+def unknowable(cache: CacheInfo) -> HitRate:
+    """For a cache that leaves no trace of its look-ups."""
+    if not cache.index:
+        why = "without a search index the server doesn't count its look-ups"
+    else:
+        why = "one reading of its index tells nothing: an estimate needs a second one, 30 s later"
+    return HitRate(cache.name, None, None, f"{cache.name}: {why}", code=CODE)
+
+
+def _stats_key(name: str, value: Any) -> str:
+    try:
+        known = json.loads(text(value))
+    except ValueError:
+        known = None
+    key = known.get("stats_key") if isinstance(known, dict) else None
+    return key if isinstance(key, str) and key else f"{name}:__stats"
+
+
+def _whole(value: Any) -> int:
+    try:
+        return max(0, int(text(value) or 0))
+    except ValueError:
+        return 0
