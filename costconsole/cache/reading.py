@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from costconsole.cache.commands import Command, arun_all
+from costconsole.cache.fingerprint import digest
 from costconsole.cache.layouts import layout_of
 from costconsole.domain.entry import CacheEntry, CacheInfo
 
@@ -61,7 +62,7 @@ def _found(
     age = layout.age(cache, reply) or ""
     entry = layout.parse(cache, key, reply) if layout.owns(cache, key) else None
     if entry is not None:
-        entry = with_use(entry, ttl, hits, last_hit)
+        entry = replace(with_use(entry, ttl, hits, last_hit), fingerprint=digest(reply))
     return Found(key, entry, age)
 
 

@@ -141,7 +141,8 @@ class EntrySearch:
             return None
         listed = (await self._fill([raw]))[raw] or entry
         entry = with_use(entry, ttl, listed.hits, listed.last_hit_ms)
-        return replace(entry, size_bytes=size if isinstance(size, int) and size else None)
+        size_bytes = size if isinstance(size, int) and size else None
+        return replace(entry, size_bytes=size_bytes, fingerprint=listed.fingerprint)
 
     async def neighbors(self, entry: CacheEntry, k: int = 5) -> tuple[Neighbor, ...]:
         """The `k` nearest other entries of the same cache; none where it has no vectors."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from costconsole.domain.call import Usage
@@ -68,6 +68,8 @@ class CacheEntry:
     size_bytes: int | None = None
     fields: tuple[tuple[str, str], ...] = ()
     """Every stored field but the vector, as text, in the order of storing."""
+    fingerprint: str = field(default="", compare=False, repr=False)
+    """Of what a list reads of it: whether it has changed since."""
 
 
 @dataclass(frozen=True, slots=True)
