@@ -120,7 +120,7 @@ def _detect(seen: Surroundings) -> list[CacheInfo]:
 
 def _warned(cache: CacheInfo, all_caches: Sequence[CacheInfo]) -> CacheInfo:
     """Say where an index covers the entries of another: its count and its memory are not its own."""
-    if cache.library == "costconsole" or cache.problem:
+    if cache.library == "costconsole" or cache.problem or not cache.index:
         return cache
     stem = cache.prefix.removesuffix(":")
     covered = [other.name for other in all_caches if other is not cache and other.prefix.startswith(stem)]

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from costconsole.cache.layouts.base import Layout
+from costconsole.cache.layouts.langchain import (
+    LangChainCommunityLayout,
+    LangChainExactLayout,
+    LangChainSemanticLayout,
+)
 from costconsole.cache.layouts.own import OwnLayout
 from costconsole.cache.layouts.redisvl import RedisVLLayout
+from costconsole.cache.layouts.redisvl_embeddings import EmbeddingsLayout
+from costconsole.cache.layouts.redisvl_router import RouterLayout
 from costconsole.domain.entry import CacheInfo
 
-LAYOUTS: tuple[Layout, ...] = (OwnLayout(), RedisVLLayout())
+LAYOUTS: tuple[Layout, ...] = (OwnLayout(), RouterLayout(), RedisVLLayout(), EmbeddingsLayout())
 _BY_NAME = {layout.name: layout for layout in LAYOUTS}
 
 

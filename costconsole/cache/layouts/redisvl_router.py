@@ -1,0 +1,174 @@
+"""RedisVL's SemanticRouter: a hash for each reference of a route, and one JSON key with its config.
+
+Thresholds are distances, one a route. A router compares strictly (`distance < threshold`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from costconsole.cache.commands import Command
+from costconsole.cache.indexinfo import IndexInfo
+from costconsole.cache.layouts.base import SharedPiece, Surroundings, Threshold
+from costconsole.cache.layouts.hashes import HashLayout
+from costconsole.cache.layouts.values import from_json, mapping, number
+from costconsole.domain.entry import CacheEntry, CacheInfo
+from costconsole.redis_store.replies import text
+
+_SUBSET = {"reference_id": "TAG", "route_name": "TAG", "reference": "TEXT"}
+_ENTRY = re.compile(rb"(.+):[0-9a-f]{64}\Z", re.DOTALL)
+_DEFAULT_DISTANCE = 0.5
+_NEXT_START = (
+    "its config key is read when a router is next made with SemanticRouter.from_existing(): one that runs "
+    "keeps its own, and one made with routes= writes those of its code over it"
+)
+
+
+class RouterLayout(HashLayout):
+    """Fields: reference_id, route_name, reference, vector. There is no time, and no answer."""
+
+    library = "redisvl"
+    name = "redisvl router"
+    vector_field = "vector"
+    listed = ("reference", "route_name")
+    texts = ("reference",)
+
+    def probes(self, seen: Surroundings) -> Sequence[Command]:
+        return [_probe(index.name) for index in seen.indexes if self._is_router(index)]
+
+    def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
+        return tuple(
+            self._cache(index, from_json(seen.replies.get(_probe(index.name))))
+            for index in seen.indexes
+            if self._is_router(index)
+        )
+
+    def created_field(self, cache: CacheInfo) -> str | None:
+        return None
+
+    def age(self, cache: CacheInfo, reply: Any) -> str | None:
+        return None
+
+    def owns(self, cache: CacheInfo, key: bytes) -> bool:
+        prefix = cache.prefix.encode()
+        match = _ENTRY.match(key, len(prefix)) if key.startswith(prefix) else None
+        if match is None:
+            return False
+        routes = _routes(cache.detail("routes"))
+        # Without the config, a route's name can't be told from the end of another router's.
+        return match.group(1) in routes if routes else b":" not in match.group(1)
+
+    def entry(self, cache: CacheInfo, key: str, fields: Mapping[str, bytes]) -> CacheEntry:
+        return CacheEntry(
+            key=key,
+            cache=cache.name,
+            library=self.library,
+            prompt=text(fields["reference"]) if "reference" in fields else None,
+            route=text(fields.get("route_name")),
+        )
+
+    def shared_reads(self, cache: CacheInfo, entry: CacheEntry) -> Sequence[Command]:
+        path = _path(cache, entry.route, "references")
+        if path is None or entry.prompt is None:
+            return ()
+        return (("JSON.ARRINDEX", _config(cache).encode(), path, json.dumps(entry.prompt)),)
+
+    def shared_pieces(
+        self, cache: CacheInfo, entry: CacheEntry, replies: Sequence[Any]
+    ) -> Sequence[SharedPiece]:
+        """The reference in the config's list: the library keeps the two in step."""
+        path, reads = _path(cache, entry.route, "references"), self.shared_reads(cache, entry)
+        reply = replies[0] if replies else None
+        at = reply[0] if isinstance(reply, list) and len(reply) == 1 else None
+        if path is None or not reads or not isinstance(at, int) or at < 0:
+            return ()
+        key, reference = _config(cache).encode(), json.dumps(entry.prompt)
+        return (
+            SharedPiece(
+                key=key,
+                check=reads[0],
+                reply=reply,
+                remove=("JSON.ARRPOP", key, path, at),
+                restore=("JSON.ARRINSERT", key, path, at, reference),
+            ),
+        )
+
+    def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
+        return [
+            Threshold(route.decode(), 1.0 - distance, "next start", _NEXT_START)
+            for route, distance in _routes(cache.detail("routes")).items()
+        ]
+
+    def change_threshold(self, cache: CacheInfo, part: str, similarity: float) -> Command | None:
+        path = _path(cache, part, "distance_threshold")
+        distance = round(1.0 - similarity, 9)
+        # The library takes 0 < distance <= 2 and nothing else.
+        return ("JSON.SET", _config(cache), path, repr(distance)) if path and 0 < distance <= 2 else None
+
+    def _is_router(self, index: IndexInfo) -> bool:
+        return (
+            index.storage == "HASH"
+            and bool(index.prefixes)
+            and index.has(self.vector_field, "VECTOR")
+            and all(index.has(name, kind) for name, kind in _SUBSET.items())
+        )
+
+    def _cache(self, index: IndexInfo, config: Any) -> CacheInfo:
+        vector = index.fields[self.vector_field]
+        known = mapping(config)
+        routes = {
+            str(route["name"]): number(route.get("distance_threshold")) or _DEFAULT_DISTANCE
+            for route in known.get("routes") or ()
+            if isinstance(route, dict) and "name" in route
+        }
+        model = mapping(known.get("vectorizer")).get("model")
+        problem = ""
+        if index.failures:
+            problem = f"{index.failures} hashes could not be indexed: {index.failure}"
+        elif not known:
+            problem = f"its config key {index.name}:route_config is missing: thresholds can't be known"
+        return CacheInfo(
+            name=index.name,
+            library=self.library,
+            layout=self.name,
+            kind="router",
+            prefix=index.prefixes[0].removesuffix(":") + ":",
+            entries=index.docs,
+            index=index.name,
+            dims=vector.dims,
+            metric=vector.metric,
+            datatype=vector.datatype,
+            algorithm=vector.algorithm,
+            memory_bytes=index.memory_bytes,
+            problem=problem,
+            details=(("embedding_model", text(model)), ("routes", json.dumps(routes))),
+        )
+
+
+def _probe(name: str) -> Command:
+    return ("JSON.GET", f"{name}:route_config")
+
+
+def _config(cache: CacheInfo) -> str:
+    return f"{cache.name}:route_config"
+
+
+def _path(cache: CacheInfo, route: str, member: str) -> str | None:
+    """The JSON path of a member of a route; None for a route that the config doesn't have."""
+    names = list(_routes(cache.detail("routes")))
+    if route.encode() not in names:
+        return None
+    if re.fullmatch(r"[\w .\-]+", route):
+        # By its name: positions change when another process adds a route.
+        return f'$.routes[?(@.name=="{route}")].{member}'
+    return f"$.routes[{names.index(route.encode())}].{member}"
+
+
+@lru_cache(maxsize=64)
+def _routes(stored: str) -> Mapping[bytes, float]:
+    """Distances by route, in the order of the config."""
+    return {name.encode(): float(distance) for name, distance in mapping(from_json(stored)).items()}
