@@ -110,7 +110,9 @@ def build_parser() -> _Parser:
     demo.add_argument("--port", type=_port, metavar="P", help="let Redis listen on 127.0.0.1:P")
     demo.add_argument("--keep", metavar="DIR", help="keep the data in DIR and go on from there")
 
-    command("doctor", "What works, what doesn't, and the next step for each.", as_json)
+    doctor = command("doctor", "What works, what doesn't, and the next step for each.", as_json)
+    doctor.add_argument("--deep", action="store_true", help="read samples of entries, measure look-ups")
+    doctor.add_argument("--acl", choices=("viewer", "operator"), help="print the ACL rule this role needs")
     command("caches", "Every cache found in this Redis.", as_json)
 
     stats = command("stats", "Figures of a window.", window, as_json)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from costconsole.cache.estimates import UseMeter
     from costconsole.health.collect import Progress
     from costconsole.health.model import Model
+    from costconsole.redis_store.acl import Role
     from costconsole.redis_store.probe import ServerInfo
 
-__all__ = ["Finding", "Status", "examine"]
+__all__ = ["Finding", "Status", "acl_of", "examine"]
 
 _SKEW_MS = 2_000
 _QUIET_MS = 3_600_000
@@ -63,6 +64,27 @@ async def examine(
         progress=progress or silent,
     ):
         yield finding
+
+
+async def acl_of(role: Role, client: Any, server: ServerInfo, keys: Keys) -> str:
+    """The ACL rule of a role for this server as it is: with the caches and indexes that are there now."""
+    from costconsole.cache.catalog import survey
+    from costconsole.cache.layouts import layout_of
+    from costconsole.redis_store.acl import acl_rule
+
+    seen = await survey(client, server, keys)
+    prefixes = [cache.prefix for cache in seen.caches]
+    commands: dict[str, None] = {}
+    for cache in seen.caches:
+        layout = layout_of(cache)
+        key = cache.prefix.encode("utf-8", "surrogateescape")
+        near = layout.knn(cache, bytes(4 * cache.dims), 1) if cache.dims else None
+        reads = (layout.read(cache, key), layout.read_whole(cache, key), layout.read_vector(cache, key), near)
+        commands |= dict.fromkeys(str(read[0]) for read in reads if read is not None)
+        prefixes += [zset for zset in layout.usage_keys(cache) or () if not zset.startswith(keys.root)]
+    for index in seen.indexes:
+        prefixes += ["" if prefix == "*" else prefix for prefix in index.prefixes]
+    return acl_rule(role, keys, prefixes=prefixes, commands=commands, search=server.search is not None)
 
 
 def _server(server: ServerInfo) -> list[Finding]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,12 @@ from costconsole.redis_store.target import RedisTarget, parse_target
 from costconsole.settings import Settings
 
 if TYPE_CHECKING:
+    from costconsole.cache.estimates import UseMeter
     from costconsole.domain.entry import CacheInfo
     from costconsole.domain.figures import LedgerView
     from costconsole.domain.window import Window
     from costconsole.embedding.embedder import Embedder
+    from costconsole.health.finding import Finding
     from costconsole.ledger.reader import LedgerReader
 
 _RECENT = 50
@@ -51,6 +53,7 @@ class RedisSource:
         self._keys_then = 0
         self._finding = asyncio.Lock()
         self._search: Any = None
+        self._uses: UseMeter | None = None
         self._embedder: Embedder | None = None
         self._warming = False
         self._link = Link(
@@ -105,14 +108,16 @@ class RedisSource:
         """Every cache; looked for once, and again when asked to, for FT.INFO blocks a server with HNSW."""
         async with self._finding:
             if self._caches is None or refresh:
-                from costconsole.cache.catalog import find_caches
+                from costconsole.cache.catalog import survey
 
                 if self._client is None:
                     raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
                 # Asked first: an index that is made meanwhile is then seen as a change.
                 self._indexes = await self._asked(_index_names(self._client))
                 self._keys_then = await self._asked(self._client.dbsize())
-                self._caches = await self._asked(find_caches(self._client, self._link.server, self._keys))
+                seen = await self._asked(survey(self._client, self._link.server, self._keys))
+                self._meter.note(seen.indexes)
+                self._caches = seen.caches
                 self._search = None
             return self._caches
 
@@ -126,6 +131,38 @@ class RedisSource:
             return True
         moved = abs(int(await self._asked(self._client.dbsize())) - self._keys_then)
         return moved > max(_FEW_KEYS, self._keys_then // 5)
+
+    async def examine(self, progress: Callable[[str], None]) -> AsyncIterator[Finding]:
+        """Look at everything once; takes a few seconds a cache, and may be stopped between two findings."""
+        from costconsole.doctor import examine
+        from costconsole.redis_store.connect import redis_errors
+
+        if self._client is None or self._link.server is None:
+            raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
+        ledger = self._ledger_client if self._ledger_client is not self._client else None
+        try:
+            async for finding in examine(
+                self._client,
+                self._link.server,
+                self._keys,
+                self.embedder,
+                deep=True,
+                ledger_client=ledger,
+                meter=self._meter,
+                progress=progress,
+            ):
+                yield finding
+        except redis_errors() as error:
+            raise explain(error, self._target) from None
+
+    @property
+    def _meter(self) -> UseMeter:
+        """Remembers what indexes had counted when the console first saw them."""
+        if self._uses is None:
+            from costconsole.cache.estimates import UseMeter
+
+            self._uses = UseMeter()
+        return self._uses
 
     @property
     def search(self) -> EntrySearch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from costconsole.domain.figures import LedgerView
     from costconsole.domain.window import Window
     from costconsole.embedding.embedder import Embedding
+    from costconsole.health.finding import Finding
     from costconsole.redis_store.probe import ServerInfo
 
 LinkState = Literal["connecting", "live", "stale", "down"]
@@ -102,6 +103,13 @@ class Source(Protocol):
 
     async def caches_changed(self) -> bool:
         """Whether caches came or went since `caches` looked: cheap enough to ask every few seconds."""
+        ...
+
+    def examine(self, progress: Callable[[str], None]) -> AsyncIterator[Finding]:
+        """Look at the server and at all caches once, in a few seconds; may be stopped at any moment.
+
+        `progress` gets a few words on what is being looked at.
+        """
         ...
 
     @property
