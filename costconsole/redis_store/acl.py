@@ -1,0 +1,62 @@
+"""The ACL rule that a role needs: the commands that the console sends, on the keys that it reads or changes.
+
+No category of commands is granted, for a category grows with each release of a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from costconsole.redis_store.keys import Keys
+
+Role = Literal["viewer", "operator"]
+ROLES: tuple[Role, ...] = ("viewer", "operator")
+
+_LOOKING = """
+    ping info time dbsize module|list acl|whoami client|setname client|setinfo client|no-touch
+    scan type exists pttl memory|usage object|idletime
+    hget hmget hgetall smembers zmscore xrange xrevrange
+"""
+_SEARCHING = "ft._list ft.info ft.search ft.aggregate"
+_CHANGING = """
+    evalsha eval script|exists multi exec watch unwatch
+    hset hdel hincrby xadd xtrim publish
+    zadd zrem zincrby zscore get set del unlink pexpire pexpireat persist rename dump restore
+"""
+_CHANGING_SHARED = {"v": "vrem vadd vsetattr", "json.": "json.set json.del json.arrpop json.arrinsert"}
+"""By how the commands begin that read such keys: entries that share a key leave it one by one."""
+_NAMESPACES = "costconsole:namespaces"
+
+
+def acl_rule(
+    role: Role,
+    keys: Keys,
+    *,
+    prefixes: Iterable[str] = (),
+    commands: Iterable[str] = (),
+    search: bool = True,
+) -> str:
+    """`ACL SETUSER ...` for a role. The password is left for the operator to fill in.
+
+    `prefixes` are those of the caches and indexes of this server, `commands` what their layouts read by.
+    A server asks for all keys of an index to be readable before it searches it.
+    """
+    reads = [f"%R~{_NAMESPACES}", f"%R~{_escaped(keys.root)}*"]
+    reads += [f"%R~{_escaped(prefix)}*" for prefix in sorted(set(prefixes)) if prefix]
+    read_by = [command.lower() for command in commands]
+    granted = [*_LOOKING.split(), *(_SEARCHING.split() if search else ()), *read_by]
+    words = ["ACL", "SETUSER", f"costconsole-{role}", "reset", "on", ">PASSWORD"]
+    if role == "operator":
+        reads = [pattern.replace("%R~", "~", 1) for pattern in reads]
+        reads.append("~costconsole:trash:*")
+        granted += _CHANGING.split()
+        for start, changes in _CHANGING_SHARED.items():
+            granted += changes.split() if any(name.startswith(start) for name in read_by) else ()
+        words.append(f"&{_escaped(keys.root)}*")
+    return " ".join([*words, *reads, *(f"+{name}" for name in dict.fromkeys(granted))])
+
+
+def _escaped(prefix: str) -> str:
+    r"""A prefix as a pattern: what means something in one stands for itself."""
+    return "".join(f"\\{sign}" if sign in "*?[]\\" else sign for sign in prefix)
