@@ -29,6 +29,21 @@ def text_query(query: str, fields: tuple[str, ...]) -> str | None:
     return f"@{'|'.join(fields)}:({' '.join(words)})"
 
 
+def inner_query(query: str, fields: tuple[str, ...]) -> str | None:
+    """`text_query` that also finds a word inside a term, for fields whose text is JSON or has escapes.
+
+    There a new line is written `\\n` and becomes part of the word after it. It finds more than was meant.
+    """
+    terms = terms_of(query)
+    if not terms:
+        return None
+    words = []
+    for term in terms:
+        escaped = re.sub(r"([^\w]|_)", r"\\\1", term)
+        words.append(f"({escaped}|*{escaped}*)" if len(term) >= _SHORTEST_PREFIX else escaped)
+    return f"@{'|'.join(fields)}:({' '.join(words)})"
+
+
 def holds(query: str, *texts: str | None) -> bool:
     """Whether the texts hold every word of the query: `text_query` without an index.
 

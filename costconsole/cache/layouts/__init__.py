@@ -8,13 +8,25 @@ from costconsole.cache.layouts.langchain import (
     LangChainExactLayout,
     LangChainSemanticLayout,
 )
+from costconsole.cache.layouts.litellm import LiteLLMExactLayout, LiteLLMSemanticLayout, LiteLLMValkeyLayout
 from costconsole.cache.layouts.own import OwnLayout
 from costconsole.cache.layouts.redisvl import RedisVLLayout
 from costconsole.cache.layouts.redisvl_embeddings import EmbeddingsLayout
 from costconsole.cache.layouts.redisvl_router import RouterLayout
 from costconsole.domain.entry import CacheInfo
 
-LAYOUTS: tuple[Layout, ...] = (OwnLayout(), RouterLayout(), RedisVLLayout(), EmbeddingsLayout())
+LAYOUTS: tuple[Layout, ...] = (
+    OwnLayout(),
+    RouterLayout(),
+    LiteLLMSemanticLayout(),
+    LiteLLMValkeyLayout(),
+    LangChainSemanticLayout(),
+    RedisVLLayout(),
+    EmbeddingsLayout(),
+    LangChainExactLayout(),
+    LangChainCommunityLayout(),
+    LiteLLMExactLayout(),
+)
 _BY_NAME = {layout.name: layout for layout in LAYOUTS}
 
 

@@ -27,7 +27,7 @@ class RedisVLLayout(HashLayout):
     name = "redisvl"
     vector_field = "prompt_vector"
     created = "inserted_at"
-    listed = ("prompt", "response", "inserted_at", "metadata", "model", "scope", "litellm_cache_key")
+    listed: tuple[str, ...] = ("prompt", "response", "inserted_at", "metadata", "model", "scope")
     texts = ("prompt", "response")
 
     def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
@@ -47,7 +47,7 @@ class RedisVLLayout(HashLayout):
             response=text(fields["response"]) if "response" in fields else None,
             model=text(fields.get("model")) or _model_in(fields.get("metadata")),
             created_ms=epoch_ms(fields.get("inserted_at")),
-            scope=text(fields.get("scope") or fields.get("litellm_cache_key")),
+            scope=text(fields.get("scope")),
         )
 
     def _cache(self, index: IndexInfo) -> CacheInfo | None:
