@@ -20,6 +20,7 @@ from costconsole.console.safe import safe
 from costconsole.console.screens.entries_feed import Feed
 from costconsole.console.screens.entries_finder import Found, Mode, count_words, note_words
 from costconsole.console.screens.entries_listing import (
+    NATURAL,
     Held,
     Listing,
     Shape,
@@ -49,12 +50,6 @@ from costconsole.console.widgets.table import LiveTable, Row
 from costconsole.domain.figures import LedgerView
 
 _NARROW = 110
-_NATURAL: dict[str, tuple[str | None, bool]] = {
-    "meaning": ("similarity", True),
-    "newest": ("age", False),
-    "text": ("age", False),
-    "key": (None, False),
-}
 
 
 class EntriesPage(Page):
@@ -264,7 +259,7 @@ class EntriesPage(Page):
         else:
             return
         self._listing = listing
-        column, reverse = self._sort or _NATURAL[found.by]
+        column, reverse = self._sort or NATURAL[found.by]
         self._table.mark_order(column, reverse)
         self._table.update_rows(listing)
         held = found.by == "newest" and not self._table.at_top

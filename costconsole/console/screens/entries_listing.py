@@ -24,6 +24,14 @@ _MODEL = 18
 Thresholds = Mapping[str, float]
 """The similarity from which a cache answers, by its name; a cache without one isn't named."""
 
+NATURAL: dict[str, tuple[str | None, bool]] = {
+    "meaning": ("similarity", True),
+    "newest": ("age", False),
+    "text": ("age", False),
+    "key": (None, False),
+}
+"""Column and direction in which the entries of a search come; `key`: in none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
