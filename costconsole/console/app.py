@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import BindingType
 from textual.content import Content
-from textual.events import Key
+from textual.events import Key, Resize
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
@@ -140,8 +142,15 @@ class CostConsoleApp(App[None], inherit_bindings=False):
             return
 
     def _check_terminal(self) -> None:
-        if not self.is_headless and is_gone():
+        if self.is_headless:
+            return
+        if is_gone():
             self.leave(129)
+            return
+        # Of many signals in a row the last can get lost, and the screen would keep a size that is past.
+        size = Size(*shutil.get_terminal_size())
+        if size != self.size:
+            self.post_message(Resize(size, size))
 
     def leave(self, code: int) -> None:
         """End with this exit code."""

@@ -80,7 +80,7 @@ class Terminal:
         self.raw += came
         return came
 
-    def until(self, pattern: str, timeout: float = 20) -> None:
+    def until(self, pattern: str, timeout: float = 60) -> None:
         """Read until the screen shows the pattern."""
         end = time.monotonic() + timeout
         while not re.search(pattern, self.text):
@@ -88,7 +88,7 @@ class Terminal:
                 raise AssertionError(f"no {pattern!r} on the screen:\n{self.text}")
             self.read(0.05)
 
-    def settle(self, quiet_s: float = 0.4, timeout: float = 20) -> None:
+    def settle(self, quiet_s: float = 0.4, timeout: float = 60) -> None:
         """Read until nothing has come for a while."""
         end = time.monotonic() + timeout
         while self.read(quiet_s) and time.monotonic() < end:
@@ -106,7 +106,7 @@ class Terminal:
             os.close(self._fd)
             self._fd = -1
 
-    def wait(self, timeout: float = 10) -> int:
+    def wait(self, timeout: float = 30) -> int:
         """The exit code; minus the signal's number when one killed it."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
