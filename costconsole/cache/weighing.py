@@ -1,0 +1,65 @@
+"""What an eviction would remove: how many, how heavy, and whether its copies fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from costconsole.cache.commands import arun_all
+from costconsole.cache.layouts import layout_of
+from costconsole.cache.reading import Readers, read_entries
+from costconsole.cache.selection import Match
+from costconsole.domain.entry import CacheEntry
+from costconsole.domain.format import size
+from costconsole.redis_store.keys import Keys
+from costconsole.redis_store.probe import ServerInfo, probe
+
+_WEIGHED = 200
+
+
+async def existing(client: Any, batch: Sequence[Match]) -> list[Match]:
+    replies = await arun_all(client, [("EXISTS", match.key) for match in batch])
+    return [m for m, reply in zip(batch, replies, strict=True) if reply == 1 and m.cache is not None]
+
+
+async def sample_of(client: Any, found: Sequence[Match]) -> tuple[CacheEntry, ...]:
+    sample = []
+    for match in found:
+        entry = match.entry
+        if entry is None and match.cache is not None:
+            readers = Readers(client, client)
+            (read,) = await read_entries(readers, match.cache, [match.key])
+            entry = read.entry
+        if entry is not None:
+            sample.append(entry)
+    return tuple(sample)
+
+
+async def weigh(client: Any, found: Sequence[Match]) -> int | None:
+    """Bytes of all that was found, from every n-th of it."""
+    chosen = found[:: max(1, len(found) // _WEIGHED)]
+    keys = [
+        key
+        for match in chosen
+        if match.cache is not None
+        for key in layout_of(match.cache).siblings(match.cache, match.key)
+    ]
+    if not keys:
+        return 0
+    replies = await arun_all(client, [("MEMORY", "USAGE", key) for key in keys])
+    sizes = [reply for reply in replies if isinstance(reply, int)]
+    return round(sum(sizes) * len(found) / len(chosen)) if sizes else None
+
+
+async def memory_warning(client: Any, server: ServerInfo, keys: Keys, weight: int) -> str:
+    """A sentence when the server hasn't the room for as many bytes of copies."""
+    if not server.maxmemory_bytes:
+        return ""
+    used = (await probe(client, namespace=keys.namespace)).used_memory_bytes or 0
+    free = max(0, server.maxmemory_bytes - used)
+    if free >= 2 * weight:
+        return ""
+    return (
+        f"the copies take about {size(weight)} for a day, and the server has {size(free)} left below its "
+        "maxmemory: it may refuse them, or evict others for them"
+    )
