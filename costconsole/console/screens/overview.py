@@ -165,7 +165,8 @@ class OverviewPage(Page):
     def _draw_tiles(self, view: LedgerView, scope: Scope) -> None:
         shown = list(self.query(Tile))
         rows = 3 if self.has_class("-tall") else 2
-        width = shown[0].content_size.width
+        # There are none while the page is being taken down.
+        width = shown[0].content_size.width if shown else 0
         if width:
             for tile, text in zip(shown, tiles(view, scope, width, rows), strict=True):
                 tile.show(text)
