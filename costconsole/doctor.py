@@ -69,6 +69,7 @@ async def examine(
 async def acl_of(role: Role, client: Any, server: ServerInfo, keys: Keys) -> str:
     """The ACL rule of a role for this server as it is: with the caches and indexes that are there now."""
     from costconsole.cache.catalog import survey
+    from costconsole.cache.estimates import announced_prefixes
     from costconsole.cache.layouts import layout_of
     from costconsole.redis_store.acl import acl_rule
 
@@ -82,9 +83,13 @@ async def acl_of(role: Role, client: Any, server: ServerInfo, keys: Keys) -> str
         reads = (layout.read(cache, key), layout.read_whole(cache, key), layout.read_vector(cache, key), near)
         commands |= dict.fromkeys(str(read[0]) for read in reads if read is not None)
         prefixes += [zset for zset in layout.usage_keys(cache) or () if not zset.startswith(keys.root)]
-    for index in seen.indexes:
-        prefixes += ["" if prefix == "*" else prefix for prefix in index.prefixes]
-    return acl_rule(role, keys, prefixes=prefixes, commands=commands, search=server.search is not None)
+    prefixes += await announced_prefixes(client)
+    names = [cache.index for cache in seen.caches if cache.index]
+    covered = {index.name: index.prefixes for index in seen.indexes}
+    prefixes += ["" if prefix == "*" else prefix for name in names for prefix in covered.get(name, ())]
+    return acl_rule(
+        role, keys, prefixes=prefixes, indexes=names, commands=commands, search=server.search is not None
+    )
 
 
 def _server(server: ServerInfo) -> list[Finding]:

@@ -34,16 +34,24 @@ def acl_rule(
     keys: Keys,
     *,
     prefixes: Iterable[str] = (),
+    indexes: Iterable[str] = (),
     commands: Iterable[str] = (),
     search: bool = True,
 ) -> str:
     """`ACL SETUSER ...` for a role. The password is left for the operator to fill in.
 
-    `prefixes` are those of the caches and indexes of this server, `commands` what their layouts read by.
-    A server asks for all keys of an index to be readable before it searches it.
+    `prefixes` are those of the caches and of their indexes, `indexes` the names of these, `commands` what
+    layouts read by. A server takes the name of an index for a key that is read and written by a search: a
+    viewer may write such a key, but has no command to do it with.
     """
     reads = [f"%R~{_NAMESPACES}", f"%R~{_escaped(keys.root)}*"]
-    reads += [f"%R~{_escaped(prefix)}*" for prefix in sorted(set(prefixes)) if prefix]
+    wanted = set(prefixes)
+    reads += [
+        f"%R~{_escaped(prefix)}*"
+        for prefix in sorted(wanted)
+        if not any(prefix != wide and prefix.startswith(wide) for wide in (*wanted, keys.root))
+    ]
+    reads += [f"~{_escaped(index)}" for index in sorted(set(indexes))]
     read_by = [command.lower() for command in commands]
     granted = [*_LOOKING.split(), *(_SEARCHING.split() if search else ()), *read_by]
     words = ["ACL", "SETUSER", f"costconsole-{role}", "reset", "on", ">PASSWORD"]
