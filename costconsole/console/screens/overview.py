@@ -30,7 +30,7 @@ from costconsole.console.screens.overview_tables import (
 )
 from costconsole.console.screens.overview_tiles import Scope, tiles
 from costconsole.console.widgets.chart import Chart, legend
-from costconsole.console.widgets.painted import Line, Painted
+from costconsole.console.widgets.painted import Line, Painted, centred
 from costconsole.console.widgets.table import LiveTable
 from costconsole.console.widgets.tile import Tile
 from costconsole.console.widgets.waterfall import Waterfall, waterfall_lines
@@ -245,6 +245,10 @@ class OverviewPage(Page):
     # -- no ledger
 
     def _draw_empty(self, view: LedgerView) -> None:
+        if self.console_app.settings.origins.get("redis_url") == "demo":
+            words = "The first calls are on their way."
+            self.query_one("#empty", Painted).paint(lambda width, height: centred(words, width, height))
+            return
         if self._caches is None:
             self._caches = ()
             self.run_worker(self._find_caches(), group="caches", exit_on_error=False)
