@@ -67,9 +67,14 @@ def _found(
 
 
 def with_use(entry: CacheEntry, ttl: Any, hits: int | None, last_hit: int | None) -> CacheEntry:
-    """The entry with its time to live (the reply to PTTL) and its use."""
+    """The entry with its time to live (the reply to PTTL) and its use, if that wasn't in the entry itself."""
     left = ttl if isinstance(ttl, int) and ttl >= 0 else None
-    return replace(entry, ttl_ms=left, hits=hits, last_hit_ms=last_hit)
+    return replace(
+        entry,
+        ttl_ms=left,
+        hits=entry.hits if hits is None else hits,
+        last_hit_ms=entry.last_hit_ms if last_hit is None else last_hit,
+    )
 
 
 def _use(used: Sequence[Any], at: int) -> tuple[int | None, int | None]:

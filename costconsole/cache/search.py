@@ -148,12 +148,8 @@ class EntrySearch:
         """The `k` nearest other entries of the same cache; none where it has no vectors."""
         raw = entry.key.encode("utf-8", "surrogateescape")
         cache = self.cache_of(raw)
-        command = layout_of(cache).read_vector(cache, raw) if cache else None
-        if cache is None or command is None:
-            return ()
-        (reply,) = await arun_all(self._client, [command])
-        vector = None if isinstance(reply, Exception) else layout_of(cache).parse_vector(cache, reply)
-        if vector is None:
+        vector = await self._vector(cache, raw) if cache else None
+        if cache is None or vector is None:
             return ()
         found, _ = await self._nearest(vector, (cache,), k + 1)
         others = [(key, similarity) for key, similarity in found if key != raw]
@@ -163,6 +159,19 @@ class EntrySearch:
             for key, similarity in others
             if (shown := entries.get(key)) is not None
         )
+
+    async def _vector(self, cache: CacheInfo, key: bytes) -> bytes | None:
+        """The stored vector of an entry, from whichever part of the cache has it."""
+        layout = layout_of(cache)
+        commands = [
+            command for part in layout.parts(cache) if (command := layout.read_vector(part, key)) is not None
+        ]
+        vectors = (
+            layout.parse_vector(cache, reply)
+            for reply in await arun_all(self._client, commands)
+            if not isinstance(reply, Exception)
+        )
+        return next((vector for vector in vectors if vector is not None), None)
 
     def _chosen(self, caches: Iterable[CacheInfo] | CacheInfo | str | None) -> tuple[CacheInfo, ...]:
         if caches is None:

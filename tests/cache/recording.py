@@ -50,6 +50,11 @@ def replay(client: Any, recorded: dict[str, Any], embed: Callable[[str], bytes])
             client.hset(key, mapping=fields)
         elif entry["type"] == "string":
             client.set(key, _plain(value))
+        elif entry["type"] == "vectorset":
+            for element, numbers in value.items():
+                client.execute_command("VADD", key, "VALUES", len(numbers), *numbers, element)
+        elif entry["type"] == "zset":
+            client.zadd(key, value)
         else:
             client.execute_command("JSON.SET", key, "$", json.dumps(value))
         if entry["ttl_s"] > 0:
@@ -68,6 +73,14 @@ def _dumped(client: Any, key: bytes) -> dict[str, Any] | None:
         value = _kept(client.get(key))
     elif kind == "ReJSON-RL":
         value = json.loads(client.execute_command("JSON.GET", key))
+    elif kind == "vectorset":
+        elements = sorted(client.execute_command("VRANDMEMBER", key, 1_000))
+        value = {
+            element.decode(): [float(number) for number in client.execute_command("VEMB", key, element)]
+            for element in elements
+        }
+    elif kind == "zset":
+        value = {member.decode(): score for member, score in client.zrange(key, 0, -1, withscores=True)}
     else:
         return None
     return {"key": key.decode(), "type": kind, "ttl_s": client.ttl(key), "value": value}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from costconsole.cache.layouts.base import Layout
+from costconsole.cache.layouts.betterdb import BetterDBAgentLayout, BetterDBSemanticLayout
+from costconsole.cache.layouts.khazad import KhazadLayout
 from costconsole.cache.layouts.langchain import (
     LangChainCommunityLayout,
     LangChainExactLayout,
@@ -17,6 +19,7 @@ from costconsole.domain.entry import CacheInfo
 
 LAYOUTS: tuple[Layout, ...] = (
     OwnLayout(),
+    BetterDBSemanticLayout(),
     RouterLayout(),
     LiteLLMSemanticLayout(),
     LiteLLMValkeyLayout(),
@@ -26,6 +29,8 @@ LAYOUTS: tuple[Layout, ...] = (
     LangChainExactLayout(),
     LangChainCommunityLayout(),
     LiteLLMExactLayout(),
+    BetterDBAgentLayout(),
+    KhazadLayout(),
 )
 _BY_NAME = {layout.name: layout for layout in LAYOUTS}
 

@@ -39,6 +39,13 @@ def vector_of(text: str) -> list[float]:
     return [number / length for number in numbers[:DIMS]]
 
 
+def small_vector(text: str) -> list[float]:
+    """The first eight numbers of `vector_of`, as a unit vector."""
+    numbers = vector_of(text)[:8]
+    length = sum(number * number for number in numbers) ** 0.5
+    return [number / length for number in numbers]
+
+
 def _text(content: Any) -> str:
     if isinstance(content, list):
         return "".join(part.get("text", "") for part in content)
