@@ -343,6 +343,8 @@ class CostConsoleApp(App[None], inherit_bindings=False):
     def action_refresh_now(self) -> None:
         self._asked_for = True
         self._poller.refresh_now()
+        if self._main.page is not None:
+            self._main.page.look_again()
         if self._paused_ms is not None:
             self.say("refreshed once; still paused, space goes on")
 

@@ -61,6 +61,9 @@ class Page(Widget):
     def on_reveal(self) -> None:
         """The page came on screen. (When it leaves, Textual sends its `Hide` event.)"""
 
+    def look_again(self) -> None:
+        """`ctrl+r`: read anew what isn't read with every refresh."""
+
     def back(self) -> bool:
         """`Esc`: leave one level (a filter, a detail). True when there was one to leave."""
         return False

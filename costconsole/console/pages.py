@@ -31,6 +31,7 @@ class PageEntry:
 PAGES = (
     PageEntry("overview", "1", "Overview", "costconsole.console.screens.overview", "OverviewPage"),
     PageEntry("entries", "2", "Entries", "costconsole.console.screens.entries", "EntriesPage"),
+    PageEntry("health", "8", "Health", "costconsole.console.screens.health", "HealthPage"),
 )
 
 

@@ -163,7 +163,8 @@ def not_indexed(caches: Sequence[CacheInfo], indexes: Sequence[IndexInfo], censu
             Finding(
                 "indexing",
                 "warn" if others >= index.failures else "fail",
-                f"{name}: hashes under its prefix could not be indexed{cause}: no look-up finds them",
+                f"{name}: hashes under its prefix could not be indexed{cause}: no look-up finds "
+                "them (each attempt counts)",
                 "they are another cache's entries: see prefix bleed"
                 if others >= index.failures
                 else "see wrong vectors; entries of another model must be evicted and stored anew",

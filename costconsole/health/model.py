@@ -40,15 +40,20 @@ async def model_works(model: Model) -> tuple[Finding, int | None]:
 async def fingerprint(
     client: Any, keys: Keys, cache: CacheInfo, model: Model, dims: int | None, sample: CacheSample | None
 ) -> Finding:
-    """A few stored prompts are embedded again: are their vectors those of the configured model?"""
+    """A few stored prompts are embedded again: are their vectors those of the configured model?
+
+    Another library's cache may well have another model: then only our own searches in it mean nothing.
+    """
     from costconsole.embedding.fingerprint import acheck_fingerprint
 
-    check = f"fingerprint {cache.name}"
+    check = "fingerprint"
+    other: Status = "fail" if cache.library == "costconsole" else "warn"
     if dims != cache.dims:
         return Finding(
             check,
-            "fail",
-            f"{cache.name} holds {cache.dims}-dimensional vectors, {model.name} makes {dims}",
+            other,
+            f"{cache.name}: it holds vectors of {cache.dims} dimensions, {model.name} makes {dims}: it can't "
+            "be searched by meaning with this model",
             "set model under [embedding] in the config to the one that writes this cache",
             cache=cache.name,
         )
@@ -69,12 +74,13 @@ async def fingerprint(
         result = await acheck_fingerprint(model, [(text, vector) for _, text, vector in pairs])  # type: ignore[arg-type]
     except Problem as problem:
         return Finding(check, "warn", f"{cache.name} could not be compared", str(problem), cache=cache.name)
-    statuses: dict[str, Status] = {"same": "ok", "different": "fail", "unknown": "warn"}
+    mixed: Status = "fail" if result.agreeing else other
+    statuses: dict[str, Status] = {"same": "ok", "different": mixed, "unknown": "warn"}
     status: Status = "ok" if not cache.entries and not result.checked else statuses[result.verdict]
     return Finding(
         check,
         status,
-        result.sentence,
+        f"{cache.name}: {result.sentence}",
         "" if status == "ok" else "see which models write it: `costconsole show KEY` on the evidence",
         result.checked - result.agreeing if status != "ok" else None,
         tuple(key for key, _, _ in pairs) if status != "ok" else (),

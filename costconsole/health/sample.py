@@ -129,5 +129,5 @@ class CacheSample:
         if self.of is None:
             return f"{seen:,} sampled entries"
         if seen >= self.of:
-            return f"all {seen:,} entries"
+            return f"all {seen:,} entries" if seen != 1 else "its only entry"
         return f"{seen:,} sampled of {'≈' if self.about else ''}{self.of:,} entries"
