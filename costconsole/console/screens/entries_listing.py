@@ -66,14 +66,21 @@ class Shape:
     caches: bool = False
 
 
+def _cache_name(entry: CacheEntry) -> str:
+    """The cache in short: of our own, what it is (`semantic`), since all are of one namespace or another."""
+    name = entry.cache.rpartition(":")[2] if entry.library == "costconsole" else entry.cache
+    return first_words(name, 40)
+
+
 def columns(shape: Shape) -> tuple[Column, ...]:
-    """Columns of the list; what is dropped first where there is little room is the cache's name."""
+    """Columns of the list; where there is little room the model goes first: prompts that stand in
+    two caches are told apart by the cache."""
     similar = (Column("similarity", "sim", 4, "right", sort=True), Column("bar", "", BAR, drop=2))
     return (
         *(similar if shape.similar else ()),
         *((Column("key", "key", _KEY_TAIL + 1),) if shape.keys else ()),
         Column("prompt", "prompt", 34, flex=True),
-        *((Column("cache", "cache", 16, drop=6),) if shape.caches else ()),
+        *((Column("cache", "cache", 9, drop=4),) if shape.caches else ()),
         Column("model", "model", _MODEL, sort=True, drop=5),
         Column("age", "age", 6, "right", sort=True),
         Column("ttl", "ttl", 6, "right", sort=True, drop=1),
@@ -206,7 +213,7 @@ class Listing:
             cells.append("…" + tail[-_KEY_TAIL:] if len(tail) > _KEY_TAIL else tail)
         cells.append(prompt_cell(entry))
         if self.shape.caches:
-            cells.append(safe(first_words(entry.cache, 40), "muted"))
+            cells.append(safe(_cache_name(entry), "muted"))
         cells.append(safe(first_words(entry.model, 40), "muted"))
         return cells
 
