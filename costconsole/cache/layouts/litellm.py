@@ -35,7 +35,10 @@ _THRESHOLD = (
 # A Python literal is read only if it is plain: no more than numbers, texts and containers, and not too deep.
 _LONGEST = 4 * 1024 * 1024
 _DEEPEST = 40
-_STRING = re.compile(r"'[^'\\]*(?:\\.[^'\\]*)*'|\"[^\"\\]*(?:\\.[^\"\\]*)*\"", re.DOTALL)
+# Matches an unfinished text up to the end, for otherwise each of its quotes would be tried, and read to the end.
+_STRING = re.compile(
+    r"'[^'\\]*+(?:\\.[^'\\]*+)*+(?:'|\\?\Z)|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+(?:\"|\\?\Z)", re.DOTALL
+)
 _ATOM = re.compile(r"-?[\d.]+(?:[eE][+-]?\d+)?|\b(?:True|False|None)\b")
 _FRAME = re.compile(r"[\s,:{}\[\]()]*\Z")
 
