@@ -31,10 +31,10 @@ from costconsole.cache.outcome import (
 )
 from costconsole.cache.pace import Pace
 from costconsole.cache.policy import Author
-from costconsole.cache.removal import doomed_of, remove, restore, rights_missing
+from costconsole.cache.removal import doomed_of, is_cluster, remove, restore, rights_missing
 from costconsole.cache.search import EntrySearch
 from costconsole.cache.selection import Listed, Match, Selection, frozen, matches
-from costconsole.cache.trash import KEPT_MS, copy_key, new_undo_id, units_of_member
+from costconsole.cache.trash import KEPT_MS, copy_key, new_undo_id, read_member
 from costconsole.cache.weighing import existing, memory_warning, sample_of, weigh
 from costconsole.domain.errors import Problem, Refused, UsageProblem
 from costconsole.domain.text import visible
@@ -88,9 +88,7 @@ class Eviction:
             caches=tuple(dict.fromkeys(match.cache.name for match in found if match.cache is not None)),
             undo_hours=UNDO_HOURS,
             impossible=impossible,
-            warning=""
-            if impossible
-            else await memory_warning(self._client, self._server, self._keys, weight or 0),
+            warning="" if impossible else warning,
             selection=frozen(selection, found, at, complete=complete),
         )
 
@@ -116,9 +114,9 @@ class Eviction:
         try:
             await self._evict(selection, undo_id, kept, tally)
         except redis_errors() as error:
-            if not tally.done:
-                raise
             tally.stopped, tally.reason = True, ended(error)
+            if not tally.done and tally.reason != OUT_OF_MEMORY:
+                raise
         finally:
             await asyncio.shield(self._evicted(selection, undo_id if kept else "", kept, tally))
         return Evicted(
@@ -150,9 +148,9 @@ class Eviction:
         try:
             await self._restore(undoable, kept, tally)
         except redis_errors() as error:
-            if not tally.done:
-                raise
             tally.stopped, tally.reason = True, ended(error)
+            if not tally.done and tally.reason != OUT_OF_MEMORY:
+                raise
         finally:
             await asyncio.shield(self._restored(undoable, kept, tally))
         left, note = 0, ""
@@ -223,8 +221,8 @@ class Eviction:
                     raise Refused(f"Nothing was evicted: {why}.")
             while waiting and not tally.stops():
                 taken = waiting[: pace.size]
-                tried = await self._slice(taken, undo_id, kept, selection, tally, pace)
-                waiting = waiting[tried:]
+                waiting = waiting[len(taken) :]
+                waiting[:0] = await self._slice(taken, undo_id, kept, selection, tally, pace)
                 tally.tell()
                 # The console draws, and other tasks come in, between two slices.
                 await asyncio.sleep(0)
@@ -239,8 +237,9 @@ class Eviction:
         selection: Selection,
         tally: Tally,
         pace: Pace,
-    ) -> int:
-        """Evict these entries; returns how many were tried before the server refused one."""
+        tries: int = 3,
+    ) -> list[Match]:
+        """Evict these entries; returns those that weren't tried, for the server refused one before them."""
         doomed = await doomed_of(self._client, taken, undo_id)
         members = [one.member() for one in doomed]
         if kept is not None:
@@ -248,8 +247,13 @@ class Eviction:
             await kept.announce(members, self._author, selection.sentence(), indexes)
         words, busy = await remove(self._client, doomed, copies=kept is not None)
         pace.took(len(taken), busy)
+        if kept is not None:
+            await kept.withdraw([m for m, word in zip(members, words, strict=True) if word != "done"])
         for match, word in zip(taken, words, strict=True):
-            if word == "done":
+            if word == "moved" and tries:
+                # What was taken out before it in this slice has moved it.
+                await self._slice([match], undo_id, kept, selection, tally, pace, tries - 1)
+            elif word == "done":
                 tally.count(text(match.key))
             elif word in WHY:
                 tally.count(text(match.key), WHY[word])
@@ -257,9 +261,7 @@ class Eviction:
                 tally.count(text(match.key), refusal(word), failed=True)
                 if "OOM" in word:
                     tally.stopped, tally.reason = True, OUT_OF_MEMORY
-        if kept is not None:
-            await kept.withdraw([m for m, word in zip(members, words, strict=True) if word != "done"])
-        return sum(1 for word in words if word) or len(taken)
+        return [match for match, word in zip(taken, words, strict=True) if not word]
 
     async def _evicted(self, selection: Selection, undo_id: str, kept: Manifest | None, tally: Tally) -> None:
         if not tally.done:
@@ -293,32 +295,35 @@ class Eviction:
         return next((one for one in open_ if one.undone_ms is None), open_[0])
 
     async def _restore(self, undoable: Undoable, kept: Manifest, tally: Tally) -> None:
-        pace = Pace()
+        pace, ordered = Pace(), list[bytes]()
         async for members in self._members(undoable.undo_id):
-            waiting = members
-            while waiting and not tally.stops():
-                taken, waiting = waiting[: pace.size], waiting[pace.size :]
-                entries = [units_of_member(member) for member in taken]
-                words, busy = await restore(self._client, entries)
-                pace.took(len(taken), busy)
-                finished = []
-                for member, units, word in zip(taken, entries, words, strict=True):
-                    key = text(units[0].key)
-                    if word == "restored":
-                        tally.count(key)
-                    elif word in WHY:
-                        tally.count(key, WHY[word])
-                    elif word != "there":
-                        tally.count(key, refusal(word), failed=True)
-                        if "OOM" in word:
-                            tally.stopped, tally.reason = True, OUT_OF_MEMORY
-                    if word in ("restored", "there", "expired", "lost"):
-                        finished.append(member)
-                await kept.withdraw(finished)
-                tally.tell()
-                await asyncio.sleep(0)
-            if tally.stops():
-                return
+            ordered += [member for member in members if read_member(member)[0]]
+            await self._back([member for member in members if not read_member(member)[0]], kept, tally, pace)
+        ordered.sort(key=lambda member: -read_member(member)[0])
+        await self._back(ordered, kept, tally, pace)
+
+    async def _back(self, waiting: list[bytes], kept: Manifest, tally: Tally, pace: Pace) -> None:
+        while waiting and not tally.stops():
+            taken, waiting = waiting[: pace.size], waiting[pace.size :]
+            entries = [read_member(member)[1] for member in taken]
+            words, busy = await restore(self._client, entries)
+            pace.took(len(taken), busy)
+            finished = []
+            for member, units, word in zip(taken, entries, words, strict=True):
+                key = text(units[0].key)
+                if word == "restored":
+                    tally.count(key)
+                elif word in WHY:
+                    tally.count(key, WHY[word])
+                elif word != "there":
+                    tally.count(key, refusal(word), failed=True)
+                    if "OOM" in word:
+                        tally.stopped, tally.reason = True, OUT_OF_MEMORY
+                if word in ("restored", "there", "expired", "lost"):
+                    finished.append(member)
+            await kept.withdraw(finished)
+            tally.tell()
+            await asyncio.sleep(0)
 
     async def _members(self, undo_id: str) -> AsyncIterator[list[bytes]]:
         cursor, seen = 0, set[bytes]()
@@ -351,7 +356,8 @@ class Eviction:
         if not names:
             return ""
         try:
-            there = {text(name) for name in await self._client.execute_command("FT._LIST")}
+            node = {"target_nodes": self._client.get_default_node()} if is_cluster(self._client) else {}
+            there = {text(name) for name in await self._client.execute_command("FT._LIST", **node)}
         except ResponseError:
             there = set()
         gone = [name for name in names if name not in there]

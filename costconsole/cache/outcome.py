@@ -13,6 +13,7 @@ from costconsole.domain.text import first_words, visible
 _NAMED = 1_000
 WHY = {
     "changed": "it has changed since it was listed",
+    "moved": "a key that it shares with others keeps changing",
     "gone": "it expired or was removed meanwhile",
     "exists": "it exists again, and is not overwritten",
     "expired": "it has expired meanwhile",

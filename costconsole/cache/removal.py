@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from redis.exceptions import NoPermissionError, ResponseError
+
 from costconsole.cache.commands import Command, Script, arun_all
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.layouts.plain import PlainLayout
@@ -19,6 +21,10 @@ from costconsole.domain.entry import CacheInfo
 _AT_ONCE = 16
 _READ = Script("return redis.call(unpack(ARGV))")
 """A read whose reply stays as the server has it: the client turns some into other shapes."""
+
+
+_Part = Sequence[tuple[Any, tuple[Unit, ...]]]
+_Call = Callable[[_Part, bool], Awaitable[tuple[list[str], float]]]
 
 
 def is_cluster(client: Any) -> bool:
@@ -36,22 +42,27 @@ async def doomed_of(client: Any, matches: Sequence[Match], undo_id: str) -> list
     for match in matches:
         assert match.cache is not None
         layout, entry = layout_of(match.cache), entries[match.key]
-        units = whole_units(layout.siblings(match.cache, match.key), undo_id)
+        units, order = whole_units(layout.siblings(match.cache, match.key), undo_id), 0
         reads = layout.shared_reads(match.cache, entry) if entry is not None else ()
         if entry is not None and reads:
             replies = [await _raw(client, read) for read in reads]
             pieces = layout.shared_pieces(match.cache, entry, replies)
-            units += tuple(piece_unit(piece, undo_id) for piece in pieces)
-        made.append(Doomed(match.key, units, layout.read(match.cache, match.key), match.fingerprint))
+            units += tuple(piece_unit(match.key, piece, undo_id) for piece in pieces)
+            order = time.time_ns() if pieces else 0
+        read = layout.read(match.cache, match.key)
+        made.append(Doomed(match.key, units, read, match.fingerprint, order))
     return made
 
 
 async def remove(client: Any, doomed: Sequence[Doomed], *, copies: bool) -> tuple[list[str], float]:
     """A word for each entry (see `REMOVE`; "" was not tried), and how long the server was busy in seconds."""
 
-    def call(part: Sequence[tuple[Doomed, tuple[Unit, ...]]], follows: bool) -> Any:
+    async def call(part: _Part, follows: bool) -> tuple[list[str], float]:
         chosen = [Doomed(one.key, units, one.read, "" if follows else one.fingerprint) for one, units in part]
-        return _run(client, REMOVE, *removal_call(chosen, copies=copies), len(chosen))
+        try:
+            return await _run(client, REMOVE, *removal_call(chosen, copies=copies), len(chosen))
+        except NoPermissionError as error:
+            return await _without_the_forbidden(part, follows, call, error)
 
     return await _by_slot(client, [(one, one.units) for one in doomed], call, ("done",))
 
@@ -59,17 +70,20 @@ async def remove(client: Any, doomed: Sequence[Doomed], *, copies: bool) -> tupl
 async def restore(client: Any, entries: Sequence[tuple[Unit, ...]]) -> tuple[list[str], float]:
     """A word for each entry (see `RESTORE`), and how long the server was busy in seconds."""
 
-    def call(part: Sequence[tuple[Any, tuple[Unit, ...]]], follows: bool) -> Any:
+    async def call(part: _Part, follows: bool) -> tuple[list[str], float]:
         keys = [name for _, units in part for unit in units for name in (unit.key, unit.copy)]
-        return _run(client, RESTORE, keys, [len(units) for _, units in part], len(part))
+        try:
+            return await _run(client, RESTORE, keys, [len(units) for _, units in part], len(part))
+        except NoPermissionError as error:
+            return await _without_the_forbidden(part, follows, call, error)
 
     return await _by_slot(client, [(None, units) for units in entries], call, ("restored", "there"))
 
 
 async def _by_slot(
     client: Any,
-    entries: Sequence[tuple[Any, tuple[Unit, ...]]],
-    call: Callable[[Sequence[tuple[Any, tuple[Unit, ...]]], bool], Awaitable[tuple[list[str], float]]],
+    entries: _Part,
+    call: _Call,
     goes_on: tuple[str, ...],
 ) -> tuple[list[str], float]:
     """One call for all; on a cluster one for each slot, and one for what an entry has in further slots."""
@@ -97,6 +111,18 @@ async def _by_slot(
     return words, max(busy, default=0.0)
 
 
+async def _without_the_forbidden(
+    part: _Part, follows: bool, call: _Call, error: Exception
+) -> tuple[list[str], float]:
+    """A script is refused as a whole for one key that the user may not touch: find it, do the others."""
+    if len(part) == 1:
+        return [f"NOPERM {error}"], 0.0
+    half = len(part) // 2
+    first, busy = await call(part[:half], follows)
+    second, also = await call(part[half:], follows)
+    return first + second, busy + also
+
+
 def _in(units: Sequence[Unit], number: int) -> tuple[Unit, ...]:
     return tuple(unit for unit in units if slot(unit.key) == number)
 
@@ -114,8 +140,6 @@ async def _run(
 
 
 async def _raw(client: Any, read: Command) -> Any:
-    from redis.exceptions import ResponseError
-
     try:
         return await _READ.arun(client, [read[1]], read)
     except ResponseError:

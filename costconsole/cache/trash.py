@@ -47,7 +47,7 @@ def copy_key(key: bytes, undo_id: str, piece: str = "") -> bytes:
     early, stands behind the tag instead.
     """
     end = f":{piece}:{undo_id}" if piece else f":{undo_id}"
-    if b"}" not in key:
+    if key and b"}" not in key:
         return b"costconsole:trash:{" + key + b"}" + end.encode()
     tag = hash_tag(key) or _tag_of_slot(slot(key))
     return b"costconsole:trash:{" + tag + b"}:" + key + end.encode()
@@ -78,24 +78,28 @@ class Doomed:
     units: tuple[Unit, ...]
     read: Command
     fingerprint: str = ""
+    order: int = 0
+    """Above 0, in the order of removal, where pieces must come back in the opposite one."""
 
     def member(self) -> bytes:
-        """The entry in the list of what can be undone: each unit's key and copy."""
+        """The entry in the list of what can be undone: its order, and each unit's key and copy."""
         names = [[unit.key.decode("latin-1"), unit.copy.decode("latin-1")] for unit in self.units]
-        return json.dumps(names).encode()
+        return json.dumps([self.order, *names]).encode()
 
 
-def units_of_member(member: bytes) -> tuple[Unit, ...]:
-    """The units that `Doomed.member` named."""
-    return tuple(Unit(key.encode("latin-1"), copy.encode("latin-1")) for key, copy in json.loads(member))
+def read_member(member: bytes) -> tuple[int, tuple[Unit, ...]]:
+    """The order and the units that `Doomed.member` named."""
+    order, *names = json.loads(member)
+    return order, tuple(Unit(key.encode("latin-1"), copy.encode("latin-1")) for key, copy in names)
 
 
 def whole_units(keys: Sequence[bytes], undo_id: str) -> tuple[Unit, ...]:
     return tuple(Unit(key, copy_key(key, undo_id)) for key in dict.fromkeys(keys))
 
 
-def piece_unit(piece: SharedPiece, undo_id: str) -> Unit:
-    name = hashlib.sha1(repr(piece.remove).encode(), usedforsecurity=False).hexdigest()[:16]
+def piece_unit(entry: bytes, piece: SharedPiece, undo_id: str) -> Unit:
+    """A piece of the entry with this key; two entries may remove the same place of a list in turn."""
+    name = hashlib.sha1(repr((entry, piece.remove)).encode(), usedforsecurity=False).hexdigest()[:16]
     return Unit(piece.key, copy_key(piece.key, undo_id, name), piece)
 
 

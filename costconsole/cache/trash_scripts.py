@@ -61,7 +61,7 @@ for i = 1, tonumber(take()) do
   end
   for _, piece in ipairs(pieces) do
     if verdict == 'done' and digest(redis.pcall(unpack(piece.check))) ~= piece.digest then
-      verdict = 'changed'
+      verdict = 'moved'
     end
   end
   local copied, doomed = {}, {}
@@ -104,14 +104,15 @@ for i = 1, tonumber(take()) do
   end
   if before then verdict = 'done' end
   said[i] = verdict
-  if verdict ~= 'done' and verdict ~= 'gone' and verdict ~= 'changed' then break end
+  if verdict ~= 'done' and verdict ~= 'gone' and verdict ~= 'changed' and verdict ~= 'moved' then break end
 end
 said[#said + 1] = math.floor(((os and os.clock and os.clock() or 0) - started) * 1000000)
 return said
 """
 )
-"""Copy and remove entries. Replies with one word for each: `done`, `changed`, `gone`, or the error at which
-it stopped; then the processor time in microseconds."""
+"""Copy and remove entries. Replies with one word for each: `done`, `changed`, `gone`, `moved` (a shared
+piece of it changed: read it again), or the error at which it stopped; then the processor time in
+microseconds."""
 
 
 RESTORE = Script("""

@@ -10,7 +10,7 @@ import pytest
 from costconsole.cache.answer import Answer
 from costconsole.cache.eviction import Listed, Progress, Selection
 from costconsole.cache.exact import ExactCache
-from costconsole.cache.trash import KEPT_MS, copy_key, units_of_member
+from costconsole.cache.trash import KEPT_MS, copy_key, read_member
 from costconsole.domain.errors import Problem, Refused, UsageProblem
 from tests.cache.evicting import audit, evicting, stored
 from tests.cache.filling import KEYS, NOW, OWN, own_cache, redisvl_index, redisvl_store, store
@@ -372,4 +372,4 @@ async def test_members_name_any_bytes() -> None:
     from costconsole.cache.trash import Doomed, whole_units
 
     one = Doomed(b"\xff{", whole_units([b"\xff{", b"\x00}"], "id"), ("GET", b"\xff{"))
-    assert units_of_member(one.member()) == one.units
+    assert read_member(one.member()) == (0, one.units)
