@@ -15,6 +15,8 @@ DUPLICATE = 0.99
 _SERVED = 0.9
 """What is taken for served where nobody knows the writer's threshold: RedisVL's own default."""
 _MANY = 0.05
+_SCOPED = ("costconsole", "litellm")
+"""Libraries whose every look-up is filtered by scope."""
 _WORDS = re.compile(r"\w+")
 _SAME_WORDS = 0.8
 
@@ -97,8 +99,8 @@ def contradictions(sample: CacheSample) -> Finding | None:
 def shared_prompts(samples: Sequence[CacheSample]) -> list[Finding]:
     """The same prompt in two scopes of a cache, or in two caches: paid for twice, or one tenant's at another.
 
-    Within our own cache a look-up never leaves its scope; where scopes are only a field that the writer
-    may forget to filter by, the other tenant's answer is served.
+    Some libraries never leave a scope when they look up; where it is only a field that the application may
+    forget to filter by, the other tenant's answer is served.
     """
     found = []
     for sample in samples:
@@ -107,7 +109,7 @@ def shared_prompts(samples: Sequence[CacheSample]) -> list[Finding]:
         groups = _grouped(entries, lambda entry: entry.scope)
         if not groups:
             continue
-        own = sample.cache.library == "costconsole"
+        own = sample.cache.library in _SCOPED
         what = f"{sample.cache.name}: prompts that are stored in more than one scope"
         found.append(
             Finding(

@@ -75,10 +75,10 @@ def break_everything(client: Any) -> dict[str, list[str]]:
     ]
     # One prompt of two tenants in an index that both use.
     redisvl_index(client, "tenants")
-    client.execute_command("FT.ALTER", "tenants", "SCHEMA", "ADD", "litellm_cache_key", "TAG")
+    client.execute_command("FT.ALTER", "tenants", "SCHEMA", "ADD", "scope", "TAG")
     shown["scopes"] = []
     for tenant in ("acme", "umbrella"):
-        key = put(client, "tenants", "figs?", litellm_cache_key=tenant)
+        key = put(client, "tenants", "figs?", scope=tenant)
         client.rename(key, key[:-64] + (tenant.encode().hex() * 64)[:64])
         shown["scopes"].append(key[:-64] + (tenant.encode().hex() * 64)[:64])
     # Old, and still used.
@@ -86,5 +86,5 @@ def break_everything(client: Any) -> dict[str, list[str]]:
     shown["stale"] = [put(client, "old", "grapes?", days=90)]
     # Another model's vectors.
     redisvl_index(client, "foreign")
-    shown["fingerprint foreign"] = [put(client, "foreign", "honey?", vector=vector_of("a"))]
+    shown["fingerprint"] = [put(client, "foreign", "honey?", vector=vector_of("a"))]
     return shown
