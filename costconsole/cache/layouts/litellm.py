@@ -35,7 +35,7 @@ _THRESHOLD = (
 # A Python literal is read only if it is plain: no more than numbers, texts and containers, and not too deep.
 _LONGEST = 4 * 1024 * 1024
 _DEEPEST = 40
-# Matches an unfinished text up to the end, for otherwise each of its quotes would be tried, and read to the end.
+# An unfinished text is matched up to the end: else each of its quotes would be tried, and read to the end.
 _STRING = re.compile(
     r"'[^'\\]*+(?:\\.[^'\\]*+)*+(?:'|\\?\Z)|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+(?:\"|\\?\Z)", re.DOTALL
 )
@@ -58,7 +58,8 @@ class LiteLLMSemanticLayout(RedisVLLayout):
         return super().detect(replace(seen, indexes=tuple(i for i in seen.indexes if i.has(_SCOPE, "TAG"))))
 
     def entry(self, cache: CacheInfo, key: str, fields: Mapping[str, bytes]) -> CacheEntry:
-        return _with_answer(super().entry(cache, key, fields), fields.get("response"))
+        plain = replace(super().entry(cache, key, fields), scope=text(fields.get(_SCOPE)))
+        return _with_answer(plain, fields.get("response"))
 
     def text_query(self, cache: CacheInfo, words: str) -> str | None:
         fields = self.text_fields(cache)
