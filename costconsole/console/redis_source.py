@@ -6,13 +6,15 @@ Nothing of it is imported before the first paint: that of redis-py alone takes a
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from costconsole.console.source import EntrySearch, Link, QueryEmbedder
+from costconsole.console.source import EntrySearch, Eviction, Link, QueryEmbedder
 from costconsole.domain.errors import Problem
 from costconsole.redis_store.explain import explain
 from costconsole.redis_store.keys import Keys
@@ -21,6 +23,7 @@ from costconsole.settings import Settings
 
 if TYPE_CHECKING:
     from costconsole.cache.estimates import UseMeter
+    from costconsole.cache.search import EntrySearch as Search
     from costconsole.domain.entry import CacheInfo
     from costconsole.domain.figures import LedgerView
     from costconsole.domain.window import Window
@@ -52,7 +55,7 @@ class RedisSource:
         self._indexes: frozenset[bytes] = frozenset()
         self._keys_then = 0
         self._finding = asyncio.Lock()
-        self._search: Any = None
+        self._search: Search | None = None
         self._uses: UseMeter | None = None
         self._embedder: Embedder | None = None
         self._warming = False
@@ -167,17 +170,34 @@ class RedisSource:
     @property
     def search(self) -> EntrySearch:
         """Searches the caches that `caches` found."""
+        explained: Any = _Explained(self._plain_search, self._asked)
+        search: EntrySearch = explained
+        return search
+
+    @property
+    def _plain_search(self) -> Search:
         if self._search is None:
             from costconsole.cache.search import EntrySearch as Search
 
             if self._client is None:
                 raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
             hits = self._ledger_client if self._ledger_client is not self._client else None
-            self._search = _Explained(
-                Search(self._client, self._caches or (), self._keys, hits_client=hits), self._asked
-            )
-        search: EntrySearch = self._search
-        return search
+            self._search = Search(self._client, self._caches or (), self._keys, hits_client=hits)
+        return self._search
+
+    @property
+    def eviction(self) -> Eviction:
+        """Changes what `search` finds, in the name of who runs the console."""
+        from costconsole.cache.eviction import Eviction as Changes
+        from costconsole.cache.policy import Author
+
+        search, server = self._plain_search, self._link.server
+        if server is None:
+            raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
+        author = Author(_user(), socket.gethostname())
+        explained: Any = _Explained(Changes(self._client, search, self._keys, server, author), self._asked)
+        changes: Eviction = explained
+        return changes
 
     @property
     def embedder(self) -> QueryEmbedder:
@@ -226,6 +246,14 @@ async def _index_names(client: Any) -> frozenset[bytes]:
         return frozenset(await client.execute_command("FT._LIST"))
     except ResponseError:
         return frozenset()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number that has no name.
+        return str(os.getuid())
 
 
 def _imports() -> None:

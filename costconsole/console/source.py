@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from costconsole.cache.eviction import Evicted, Preview, Progress, Restored, Selection, Undoable
     from costconsole.cache.page import EntryPage
     from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
     from costconsole.domain.figures import LedgerView
@@ -66,6 +68,34 @@ class EntrySearch(Protocol):
     async def neighbors(self, entry: CacheEntry, k: int = 5) -> tuple[Neighbor, ...]: ...
 
 
+class Eviction(Protocol):
+    """Evicting entries and bringing them back, as `costconsole.cache.eviction` does. May raise a Problem."""
+
+    async def preview(self, selection: Selection) -> Preview: ...
+
+    async def evict(
+        self,
+        selection: Selection,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        stop: asyncio.Event | None = None,
+        undoable: bool = True,
+        total: int | None = None,
+    ) -> Evicted: ...
+
+    async def undo(
+        self,
+        undo_id: str | None = None,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> Restored: ...
+
+    async def history(self, limit: int = 20) -> tuple[Undoable, ...]: ...
+
+    async def set_ttl(self, key: str, seconds: float | None) -> int | None: ...
+
+
 class QueryEmbedder(Protocol):
     """Turns a query into a vector, in another process."""
 
@@ -114,6 +144,11 @@ class Source(Protocol):
 
     @property
     def search(self) -> EntrySearch: ...
+
+    @property
+    def eviction(self) -> Eviction:
+        """Changes entries of the caches that `caches` found; refuses where nothing may be written."""
+        ...
 
     @property
     def embedder(self) -> QueryEmbedder: ...
