@@ -47,6 +47,8 @@ class Settings:
     embedding_key_env: str = "OPENAI_API_KEY"
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     keymap: Mapping[str, str] = field(default_factory=dict)
+    caches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Caches made by hand, by name: their prefix and what their fields are called."""
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -75,6 +77,15 @@ class Settings:
 
 
 Read = Callable[[object], object]
+
+
+class Expected(ValueError):
+    """What a reader expected at a place inside its value, such as `support.metric`, and what was there."""
+
+    def __init__(self, expected: str, place: str, value: object) -> None:
+        super().__init__(expected)
+        self.place = place
+        self.value = value
 
 
 def _string(value: object) -> object:
@@ -145,6 +156,55 @@ def _price_table(value: object) -> object:
     return value
 
 
+_CACHE_TEXTS = (
+    *("prefix", "index", "template", "vector"),
+    *("prompt", "response", "model", "created", "hits", "scope"),
+)
+_CACHE_CHOICES = {
+    "type": ("hash", "json"),
+    "created_unit": ("s", "ms"),
+    "metric": ("cosine", "l2", "ip"),
+    "dtype": ("float32", "float64", "float16", "bfloat16", "json"),
+    "threshold_unit": ("similarity", "distance"),
+}
+_CACHE_KEYS = (*_CACHE_TEXTS, *_CACHE_CHOICES, "threshold", "ttl", "ttl_renewed")
+
+
+def _cache_tables(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError('tables such as [caches.support] with prefix = "cache:"')
+    for name, table in value.items():
+        if not isinstance(table, dict):
+            raise Expected(f"a table: write [caches.{name}] and its keys below it", name, table)
+        for key, inner in table.items():
+            if key not in _CACHE_KEYS:
+                raise Expected(f"another key; {nearest(key, _CACHE_KEYS)}", f"{name}.{key}", inner)
+            if wanted := _wanted_of_cache(key, inner):
+                raise Expected(wanted, f"{name}.{key}", inner)
+        if "prefix" not in table:
+            raise Expected('prefix, with which all its keys begin, such as prefix = "cache:"', name, table)
+        if not any(key in table for key in ("prompt", "response")):
+            raise Expected("the name of its field of the prompt or response", name, table)
+    return value
+
+
+def _wanted_of_cache(key: str, value: object) -> str:
+    """What a key of a hand-made cache must be, or "" when it is."""
+    if key in _CACHE_CHOICES:
+        return "" if value in _CACHE_CHOICES[key] else "one of " + ", ".join(_CACHE_CHOICES[key])
+    if key == "ttl_renewed":
+        return "" if isinstance(value, bool) else "true or false"
+    if key in ("threshold", "ttl"):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return "a number"
+        if key == "ttl":
+            return "" if value > 0 else "seconds above 0"
+        return "" if -1 <= value <= 2 else "a similarity up to 1, or a distance up to 2"
+    if not isinstance(value, str) or not value:
+        return "a non-empty text"
+    return "a text with {prompt} in it" if key == "template" and "{prompt}" not in value else ""
+
+
 def _texts(value: object) -> object:
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise ValueError('lines such as "app.pause" = "p"')
@@ -184,6 +244,7 @@ SETTINGS = (
     Setting("embedding_key_env", "embedding.key_env", "COSTCONSOLE_EMBEDDING_KEY_ENV", _string),
     Setting("prices", "prices", None, _price_table),
     Setting("keymap", "keys", None, _texts),
+    Setting("caches", "caches", None, _cache_tables),
 )
 _FLAG = {"redis_url": "--redis", "refresh_s": "--refresh", "ledger_url": "--ledger", "mouse": "--no-mouse"}
 _BY_PLACE = {setting.place: setting for setting in SETTINGS}
@@ -258,6 +319,9 @@ def load_settings(
 def _checked(setting: Setting, value: object, source: str) -> object:
     try:
         return setting.read(value)
+    except Expected as expected:
+        place = f"{source}.{expected.place}"
+        raise UsageProblem(f"{place}: {expected.value!r} is not possible; expected {expected}") from None
     except ValueError as expected:
         shown = "the value" if setting.name in {"redis_password", "redis_url"} else repr(value)
         raise UsageProblem(f"{source}: {shown} is not possible; expected {expected}") from None

@@ -115,7 +115,21 @@ def _detect(seen: Surroundings) -> list[CacheInfo]:
         names = {cache.index for cache in claimed}
         seen = dataclasses.replace(seen, indexes=tuple(i for i in seen.indexes if i.name not in names))
         found += claimed
-    return [_warned(cache, found) for cache in found]
+    return _distinct([_warned(cache, found) for cache in found])
+
+
+def _distinct(caches: Sequence[CacheInfo]) -> list[CacheInfo]:
+    """Each by a name of its own: two libraries may have given the same."""
+    taken: set[str] = set()
+    found = []
+    for cache in caches:
+        name, number = cache.name, 1
+        while name in taken:
+            number += 1
+            name = f"{cache.name} ({cache.library}{f' {number - 1}' if number > 2 else ''})"
+        taken.add(name)
+        found.append(dataclasses.replace(cache, name=name))
+    return found
 
 
 def _warned(cache: CacheInfo, all_caches: Sequence[CacheInfo]) -> CacheInfo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,7 +63,8 @@ def _found(
     age = layout.age(cache, reply) or ""
     entry = layout.parse(cache, key, reply) if layout.owns(cache, key) else None
     if entry is not None:
-        entry = replace(with_use(entry, ttl, hits, last_hit), fingerprint=digest(reply))
+        entry = layout.used(cache, with_use(entry, ttl, hits, last_hit), round(time.time() * 1000))
+        entry = replace(entry, fingerprint=digest(reply))
     return Found(key, entry, age)
 
 

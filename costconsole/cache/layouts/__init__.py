@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from costconsole.cache.layouts.base import Layout
 from costconsole.cache.layouts.betterdb import BetterDBAgentLayout, BetterDBSemanticLayout
+from costconsole.cache.layouts.gptcache import GPTCacheLayout
 from costconsole.cache.layouts.khazad import KhazadLayout
 from costconsole.cache.layouts.langchain import (
     LangChainCommunityLayout,
@@ -11,6 +12,7 @@ from costconsole.cache.layouts.langchain import (
     LangChainSemanticLayout,
 )
 from costconsole.cache.layouts.litellm import LiteLLMExactLayout, LiteLLMSemanticLayout, LiteLLMValkeyLayout
+from costconsole.cache.layouts.mapping import MappingLayout
 from costconsole.cache.layouts.own import OwnLayout
 from costconsole.cache.layouts.redisvl import RedisVLLayout
 from costconsole.cache.layouts.redisvl_embeddings import EmbeddingsLayout
@@ -19,8 +21,10 @@ from costconsole.domain.entry import CacheInfo
 
 LAYOUTS: tuple[Layout, ...] = (
     OwnLayout(),
+    MappingLayout(),
     BetterDBSemanticLayout(),
     RouterLayout(),
+    GPTCacheLayout(),
     LiteLLMSemanticLayout(),
     LiteLLMValkeyLayout(),
     LangChainSemanticLayout(),

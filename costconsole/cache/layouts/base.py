@@ -168,6 +168,9 @@ class Layout(Protocol):
     def usage_keys(self, cache: CacheInfo) -> tuple[str, str] | None:
         """Zsets of hits and of last hits by entry key, or None where nobody counts."""
 
+    def used(self, cache: CacheInfo, entry: CacheEntry, now_ms: int) -> CacheEntry:
+        """The entry with what its remaining time to live tells of its last hit."""
+
     def siblings(self, cache: CacheInfo, key: bytes) -> Sequence[bytes]:
         """Every key that belongs to the entry alone and goes when it is evicted, itself first.
 

@@ -77,7 +77,7 @@ class BetterDBSemanticLayout(HashLayout):
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
         known = mapping(from_json(cache.detail("thresholds")))
         sentence = (
-            f"kept in {cache.name}:__config, which its writers read every 30 seconds; removing it there "
+            f"kept in {_config(cache)}, which its writers read every 30 seconds; removing it there "
             f"brings back the one of their code"
         )
         return [
@@ -88,7 +88,7 @@ class BetterDBSemanticLayout(HashLayout):
     def change_threshold(self, cache: CacheInfo, part: str, similarity: float) -> Command | None:
         distance = round(1.0 - similarity, 9)
         field = f"threshold:{part}" if part else "threshold"
-        return ("HSET", f"{cache.name}:__config", field, repr(distance)) if 0 <= distance <= 2 else None
+        return ("HSET", _config(cache), field, repr(distance)) if 0 <= distance <= 2 else None
 
     def _names(self, seen: Surroundings) -> dict[str, IndexInfo | None]:
         """Caches by name with their index; None where the registry knows one whose index is gone."""
@@ -217,6 +217,10 @@ def _thresholds(name: str, seen: Surroundings) -> dict[str, float | None]:
         if distance is not None and 0 <= distance <= 2:
             found[category] = distance
     return found
+
+
+def _config(cache: CacheInfo) -> str:
+    return cache.prefix.removesuffix(_ENTRIES) + ":__config"
 
 
 def _probe(family: Family) -> Command:

@@ -78,6 +78,9 @@ class PlainLayout:
     def usage_keys(self, cache: CacheInfo) -> tuple[str, str] | None:
         return None
 
+    def used(self, cache: CacheInfo, entry: CacheEntry, now_ms: int) -> CacheEntry:
+        return entry
+
     def siblings(self, cache: CacheInfo, key: bytes) -> Sequence[bytes]:
         return (key,)
 

@@ -154,7 +154,7 @@ def _probe(name: str) -> Command:
 
 
 def _config(cache: CacheInfo) -> str:
-    return f"{cache.name}:route_config"
+    return f"{cache.index}:route_config"
 
 
 def _path(cache: CacheInfo, route: str, member: str) -> str | None:
