@@ -15,6 +15,7 @@ from costconsole.console.pages import PAGES
 from costconsole.console.widgets.chart import Chart
 from costconsole.console.widgets.painted import Painted
 from costconsole.console.widgets.table import LiveTable
+from costconsole.domain.errors import ConnectionProblem
 from costconsole.domain.figures import LedgerView
 from tests.console import fakes
 from tests.console.harness import console, lines, text
@@ -282,3 +283,13 @@ async def test_ascii_needs_no_other_sign() -> None:
     assert all(chart.isascii() for chart in charts)
     assert "#" in charts[0]
     assert ":" in charts[0]
+
+
+async def test_without_a_connection_the_reason_stands_there_in_full() -> None:
+    reason = "cache:6379/0 (from --redis) refuses the password of the default user: correct it in the URL."
+    source = fakes.FakeSource(problem=ConnectionProblem(reason))
+    async with console(source, size=(80, 24), pages=OVERVIEW) as (app, pilot):
+        screen = await drawn(app, pilot)
+    assert "No figures: not connected" in screen
+    assert reason in " ".join(screen.split())
+    assert "Models" not in screen

@@ -16,7 +16,7 @@ from costconsole.console.page import Export, Page
 from costconsole.console.safe import safe
 from costconsole.console.screens.call_detail import call_lines
 from costconsole.console.screens.overview_charts import outcome_plot, outcome_title, spend_plot, spend_title
-from costconsole.console.screens.overview_empty import empty_lines
+from costconsole.console.screens.overview_empty import empty_lines, unconnected_lines
 from costconsole.console.screens.overview_export import export_calls, export_slices
 from costconsole.console.screens.overview_style import STYLE
 from costconsole.console.screens.overview_tables import (
@@ -29,6 +29,7 @@ from costconsole.console.screens.overview_tables import (
     table_title,
 )
 from costconsole.console.screens.overview_tiles import Scope, tiles
+from costconsole.console.source import Link
 from costconsole.console.widgets.chart import Chart, legend
 from costconsole.console.widgets.painted import Line, Painted, centred
 from costconsole.console.widgets.table import LiveTable
@@ -129,6 +130,12 @@ class OverviewPage(Page):
         self.call_after_refresh(self._draw)
 
     # -- figures
+
+    def show_link(self, link: Link) -> None:
+        """Without any figures yet there is nothing to grey: what stands in their way is said instead."""
+        if self._view is None:
+            self.add_class("-empty")
+            self.query_one("#empty", Painted).paint(lambda width, _height: unconnected_lines(link, width))
 
     def show(self, view: LedgerView) -> None:
         self._view = view

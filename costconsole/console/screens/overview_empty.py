@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from costconsole.console.source import Link
 from costconsole.console.widgets.painted import Line, fold
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.format import count
@@ -45,6 +46,18 @@ def empty_lines(
         (("    costconsole demo", "accent"),),
     ]
     return lines
+
+
+def unconnected_lines(link: Link, width: int) -> list[Line]:
+    """Lines while no figures were read yet: what is waited for, or why they don't come, in full."""
+    if link.state in ("connecting", "live"):
+        return [((f"Reading from {visible(link.label)} …", "muted"),)]
+    return [
+        (("No figures: not connected", "strong"),),
+        *_text(visible(link.reason), width),
+        (),
+        *_text("It is tried again by itself, and at once with ctrl+r.", width),
+    ]
 
 
 def _text(sentence: str, width: int) -> list[Line]:
