@@ -66,5 +66,16 @@ def acl_rule(
 
 
 def _escaped(prefix: str) -> str:
-    r"""A prefix as a pattern: what means something in one stands for itself."""
-    return "".join(f"\\{sign}" if sign in "*?[]\\" else sign for sign in prefix)
+    r"""A prefix as a pattern: what means something in one stands for itself.
+
+    No pattern may hold a space, and a control character would act on the terminal that shows it: each
+    byte of such characters, and of those outside ASCII, is any byte.
+    """
+    return "".join(
+        f"\\{sign}" if sign in "*?[]\\" else sign if "!" <= sign <= "~" else "?" * len(_bytes(sign))
+        for sign in prefix
+    )
+
+
+def _bytes(sign: str) -> bytes:
+    return sign.encode("utf-8", "surrogatepass")

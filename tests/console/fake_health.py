@@ -19,7 +19,8 @@ FINDINGS = (
             "entries)", "set a ttl where the cache is made: answers age, and without one memory only grows",
             132, (KEY,), estimated=True, cache="llmcache"),
     Finding("prefix bleed", "fail", "llmcache: its index also covers the entries of llmcache_v2, and "
-            "look-ups in llmcache do find them", "rename one of them so that neither name begins with the other",
+            "look-ups in llmcache do find them",
+            "rename one of them so that neither name begins with the other",
             1204, (KEY, KEY[:-1] + "a"), ("", "came back"), cache="llmcache"),
     Finding("hit rate", "ok", "llmcache: ≈70.0 % hits of 10 look-ups in 1 min, if every miss is stored once "
             "and nobody else asks", 'exact figures: Ledger("redis://…").record(Call(…))', 10, estimated=True,

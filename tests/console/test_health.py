@@ -114,7 +114,8 @@ async def test_nothing_is_painted_when_the_same_is_found_again() -> None:
         assert lines(app) == before
 
 
-async def test_findings_come_as_they_are_found_and_esc_stops() -> None:
+async def test_findings_come_as_they_are_found_and_esc_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HealthPage, "PACE_S", 0.0)
     gate = asyncio.Semaphore(0)
     async with health_page(HealthSource(gate=gate), wait=False) as (app, pilot, page):
         await pilot.pause()

@@ -139,5 +139,6 @@ def test_prefixes_stand_for_themselves() -> None:
 
     printed = acl_rule("viewer", Keys(), prefixes=["a*b[c]:"], search=False)
     assert r" %R~a\*b\[c\]:* " in printed
+    assert " %R~a?b??\\\\* " in acl_rule("viewer", Keys(), prefixes=["a bé\\"])
     assert "ft." not in printed
     assert "+@" not in printed

@@ -25,8 +25,6 @@ from costconsole.domain.text import visible
 from costconsole.health.finding import Finding, worst_first
 
 _NARROW = 110
-_WORDS_S = 0.25
-"""Progress is told so often at most."""
 
 
 class HealthPage(Page):
@@ -39,6 +37,8 @@ class HealthPage(Page):
     TITLE = "Health"
     KEY = "8"
     FIRST_FOCUS = "#findings"
+    PACE_S: ClassVar[float] = 0.4
+    """While it looks, it paints so often at most."""
 
     BINDING_GROUP_TITLE = "Health"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -70,7 +70,7 @@ class HealthPage(Page):
         self._by_row: dict[str, Finding] = {}
         self._run: asyncio.Task[None] | None = None
         self._live = False
-        self._told_s = 0.0
+        self._told_s = self._shown_s = 0.0
 
     # -- parts
 
@@ -134,7 +134,7 @@ class HealthPage(Page):
 
     def _examine(self) -> None:
         if self._run is None:
-            self._told_s = 0.0
+            self._told_s = self._shown_s = 0.0
             self._run = asyncio.create_task(self._look(first=not self._findings), name="health")
             self.refresh_bindings()
 
@@ -147,7 +147,9 @@ class HealthPage(Page):
         try:
             async for finding in self.source.examine(self._progress):
                 found.append(finding)
-                if first:
+                now = asyncio.get_running_loop().time()
+                if first and now - self._shown_s >= type(self).PACE_S:
+                    self._shown_s = now
                     self._show_findings(found)
         except asyncio.CancelledError:
             stopped = True
@@ -177,7 +179,7 @@ class HealthPage(Page):
 
     def _progress(self, words: str) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._told_s >= _WORDS_S:
+        if now - self._told_s >= type(self).PACE_S:
             self._told_s = now
             self._subtitle(f"{words} · Esc stops")
 
