@@ -22,8 +22,8 @@ costconsole: see, search and steer what LLM calls cost and what caches save.
   costconsole --redis redis://cache:6379 stats --window 24h --by model
   costconsole search "refund after 30 days" --json
 
-commands    demo doctor caches stats search show check ask threshold
-            config completion       (costconsole COMMAND --help tells more)
+commands    demo doctor caches stats search show evict undo check ask
+            threshold config completion      (costconsole COMMAND --help)
 connection  --redis URL  --namespace NS  --ledger URL  --config FILE
             --ca-file F  --cert-file F  --key-file F  --read-only
 console     --theme NAME  --refresh S  --window 1h  --no-mouse
@@ -128,6 +128,21 @@ def build_parser() -> _Parser:
     show = command("show", "One cached entry, whole.", as_json)
     show.add_argument("key", metavar="KEY")
 
+    evict = command("evict", "Remove cached entries; `costconsole undo` brings them back for a day.", as_json)
+    evict.add_argument("keys", nargs="*", metavar="KEY")
+    evict.add_argument("--query", metavar="Q", help="entries whose prompt means the same")
+    evict.add_argument("--min-similarity", type=_similarity, metavar="S", help="(the live threshold)")
+    evict.add_argument("--cache", metavar="NAME", help="of this cache only; alone: all of it")
+    evict.add_argument("--model", metavar="M", help="answered by this model")
+    evict.add_argument("--older-than", metavar="7d", help="stored longer ago than this")
+    evict.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
+    evict.add_argument("--yes", action="store_true", help="don't ask")
+    evict.add_argument("--no-undo", action="store_true", help="keep no copies")
+
+    undo = command("undo", "Bring back what an eviction removed: the newest, or that of an id.", as_json)
+    undo.add_argument("undo_id", nargs="?", metavar="UNDO_ID")
+    undo.add_argument("--list", action="store_true", help="the evictions of the last 24 hours")
+
     for name, text in (
         ("check", "What would happen to a prompt; nothing is sent or written."),
         ("ask", "The same for real: answered from the cache, or by the model."),
@@ -165,6 +180,13 @@ def _count(text: str) -> int:
     value = int(text)
     if not 1 <= value <= 10_000:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 10000")
+    return value
+
+
+def _similarity(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a similarity above 0 and up to 1")
     return value
 
 

@@ -226,7 +226,8 @@ def _match(search: EntrySearch, entry: CacheEntry) -> Match:
 def frozen(selection: Selection, found: Sequence[Match], listed_ms: int, *, complete: bool) -> Selection:
     """The selection as it was shown: just these entries, or the filter without what is stored later."""
     if selection.keys:
-        return selection
+        now = {match.key.decode("utf-8", "surrogateescape"): match.fingerprint for match in found}
+        return Selection(tuple(Listed(one.key, now.get(one.key, one.fingerprint)) for one in selection.keys))
     if complete and len(found) <= 10_000 and all(match.cache is not None for match in found):
         listed = (Listed(m.key.decode("utf-8", "surrogateescape"), m.fingerprint) for m in found)
         return Selection(tuple(listed))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from costconsole.cache.commands import arun_all
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.reading import Readers, read_entries
 from costconsole.cache.selection import Match
-from costconsole.domain.entry import CacheEntry
+from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.format import size
 from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.probe import ServerInfo, probe
@@ -18,8 +19,23 @@ _WEIGHED = 200
 
 
 async def existing(client: Any, batch: Sequence[Match]) -> list[Match]:
+    """Those that there are, with the fingerprint that they have now where none was given."""
     replies = await arun_all(client, [("EXISTS", match.key) for match in batch])
-    return [m for m, reply in zip(batch, replies, strict=True) if reply == 1 and m.cache is not None]
+    there = [m for m, reply in zip(batch, replies, strict=True) if reply == 1 and m.cache is not None]
+    groups: dict[str, tuple[CacheInfo, list[bytes]]] = {}
+    for match in there:
+        if match.cache is not None and not match.fingerprint:
+            groups.setdefault(match.cache.name, (match.cache, []))[1].append(match.key)
+    entries = {}
+    for cache, keys in groups.values():
+        for found in await read_entries(Readers(client, client), cache, keys):
+            entries[found.key] = found.entry
+    return [
+        replace(match, entry=entry, fingerprint=entry.fingerprint)
+        if (entry := entries.get(match.key)) is not None
+        else match
+        for match in there
+    ]
 
 
 async def sample_of(client: Any, found: Sequence[Match]) -> tuple[CacheEntry, ...]:
