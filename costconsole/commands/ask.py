@@ -6,7 +6,7 @@ import argparse
 
 from costconsole.commands.check import prompt_of
 from costconsole.commands.output import print_json, say
-from costconsole.commands.session import DONE, settings_of
+from costconsole.commands.session import DONE, find_ledger, settings_of
 from costconsole.domain.errors import Refused
 from costconsole.domain.format import milliseconds
 from costconsole.domain.money import format_usd
@@ -18,6 +18,7 @@ _DEFAULT_MODEL = "gpt-4o-mini"
 def run(args: argparse.Namespace) -> int:
     from costconsole.embedding.factory import make_embedder
     from costconsole.gateway.pipeline import Gateway
+    from costconsole.ledger.ledger import Ledger
     from costconsole.ledger.prices import PriceBook
     from costconsole.redis_store.discover import find_target
 
@@ -28,15 +29,18 @@ def run(args: argparse.Namespace) -> int:
     embedder = make_embedder(
         settings.embedding_model, base_url=settings.embedding_url, api_key_env=settings.embedding_key_env
     )
+    ledger = Ledger(
+        find_ledger(settings), settings.namespace, prompts=settings.prompts, redact=settings.redact
+    )
     try:
         with Gateway(
             find_target(settings),
             model=args.model or _DEFAULT_MODEL,
             namespace=settings.namespace,
             embedder=embedder,
+            ledger=ledger,
             prices=PriceBook(settings.prices),
             prompts=settings.prompts,
-            redact=settings.redact,
             tag="cli",
         ) as gateway:
             gateway.warm()
@@ -44,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
             for problem in gateway.problems:
                 say(problem)
     finally:
+        ledger.close()
         embedder.close()
     call = completion.call
     if args.json:

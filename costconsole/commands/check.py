@@ -27,11 +27,9 @@ def run(args: argparse.Namespace) -> int:
         from costconsole.cache.catalog import find_caches
         from costconsole.gateway.check import check
         from costconsole.ledger.prices import PriceBook
-        from costconsole.ledger.reader import LedgerReader
 
         prompt = prompt_of(args)
-        reader = LedgerReader(session.client, session.keys, tz=session.settings.tz)
-        view = await reader.view(parse_window("24h"), recent=200)
+        view = await session.figures(parse_window("24h"), recent=200)
         providers = {call.model: call.provider for call in view.recent if call.provider}
         model = args.model or usual_model(view)
         caches = await find_caches(session.client, session.server, session.keys)

@@ -14,6 +14,8 @@ from costconsole.redis_store.keys import Keys
 from costconsole.settings import SETTINGS, Settings, load_settings
 
 if TYPE_CHECKING:
+    from costconsole.domain.figures import LedgerView
+    from costconsole.domain.window import Window
     from costconsole.embedding.embedder import Embedder
     from costconsole.redis_store.probe import ServerInfo
     from costconsole.redis_store.target import RedisTarget
@@ -28,6 +30,21 @@ class Session:
     target: RedisTarget
     client: Any
     server: ServerInfo
+    ledger_target: RedisTarget
+    ledger_client: Any
+    """Where the ledger is: the same server, unless `--ledger` names another."""
+
+    async def figures(self, window: Window, *, recent: int = 0) -> LedgerView:
+        """The ledger's figures of a window. Raises a Problem that names the ledger's server."""
+        from costconsole.ledger.reader import LedgerReader
+        from costconsole.redis_store.connect import redis_errors
+        from costconsole.redis_store.explain import explain
+
+        reader = LedgerReader(self.ledger_client, self.keys, tz=self.settings.tz)
+        try:
+            return await reader.view(window, recent=recent)
+        except redis_errors() as error:
+            raise explain(error, self.ledger_target) from None
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -46,16 +63,31 @@ async def open_session(settings: Settings) -> AsyncIterator[Session]:
     from costconsole.redis_store.probe import probe
 
     keys = Keys(settings.namespace)
-    target = find_target(settings)
-    client = connect_async(target, read_only=settings.read_only)
+    target = ledger_target = find_target(settings)
+    client = ledger_client = connect_async(target, read_only=settings.read_only)
+    if settings.ledger_url:
+        ledger_target = find_ledger(settings)
+        ledger_client = connect_async(ledger_target, read_only=settings.read_only)
     try:
         try:
             server = await probe(client, namespace=settings.namespace)
-            yield Session(settings, keys, target, client, server)
+            yield Session(settings, keys, target, client, server, ledger_target, ledger_client)
         except redis_errors() as error:
             raise explain(error, target) from None
     finally:
         await client.aclose()
+        if ledger_client is not client:
+            await ledger_client.aclose()
+
+
+def find_ledger(settings: Settings) -> RedisTarget:
+    """The Redis of the ledger: that of `--ledger`, else the one of the caches."""
+    from costconsole.redis_store.discover import find_target
+    from costconsole.redis_store.target import parse_target
+
+    if not settings.ledger_url:
+        return find_target(settings)
+    return parse_target(settings.ledger_url, origin=settings.origins.get("ledger_url", ""))
 
 
 def run_session(args: argparse.Namespace, work: Callable[[Session], Awaitable[int]]) -> int:

@@ -19,10 +19,7 @@ from costconsole.domain.window import parse_window
 
 def run(args: argparse.Namespace) -> int:
     async def work(session: Session) -> int:
-        from costconsole.ledger.reader import LedgerReader
-
-        reader = LedgerReader(session.client, session.keys, tz=session.settings.tz)
-        view = await reader.view(parse_window(session.settings.window), recent=0)
+        view = await session.figures(parse_window(session.settings.window))
         if args.json:
             print_json(as_document(view, args.by))
         elif args.csv:

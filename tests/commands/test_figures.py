@@ -174,3 +174,14 @@ def test_hostile_entries_can_not_act_on_the_terminal(cli: Cli, client: Any) -> N
         for char in "\x1b\x07\x9b\u202e":
             assert char not in done.out + done.err, args
     assert json.loads(cli("show", key, "--json").out)["prompt"] == evil
+
+
+def test_the_ledger_may_live_on_a_redis_of_its_own(
+    cli: Cli, calls: list[Call], redis_url: str, fresh_server: Any
+) -> None:
+    caches = fresh_server(modules=False)
+    assert cli("stats", "--json", url=caches.url).json["calls"] == 0
+    assert cli("--ledger", redis_url, "stats", "--json", url=caches.url).json["calls"] == len(calls)
+    gone = cli("--ledger", "redis://127.0.0.1:1", "stats", url=caches.url)
+    assert gone.code == 3
+    assert "127.0.0.1:1" in gone.err
