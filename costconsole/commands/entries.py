@@ -15,6 +15,7 @@ def as_document(entry: CacheEntry, *, whole: bool = False) -> dict[str, Any]:
         "cache": entry.cache,
         "library": entry.library,
         "similarity": entry.similarity,
+        "text_similarity": entry.text_similarity,
         "prompt": entry.prompt,
         "response": entry.response,
         "model": entry.model or None,

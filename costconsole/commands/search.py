@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from costconsole.commands.entries import as_document
 from costconsole.commands.output import print_json, print_table, say
 from costconsole.commands.session import DONE, Session, open_embedder, run_session
-from costconsole.domain.entry import CacheInfo
+from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.errors import Problem, UsageProblem
 from costconsole.domain.format import age, count, similarity
 from costconsole.domain.text import first_words
 from costconsole.settings import nearest
+
+_ENVELOPES = (
+    "Some of these caches compare prompts in an envelope of messages: the first similarity is what their "
+    "writer sees, the one in brackets that of the texts alone."
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -20,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
         import time
 
         from costconsole.cache.catalog import find_caches
+        from costconsole.cache.meaning import by_meaning, with_text_similarity
         from costconsole.cache.search import EntrySearch
 
         if not args.query.strip():
@@ -35,8 +41,14 @@ def run(args: argparse.Namespace) -> int:
                     "no cache here can be searched by meaning (no search module, or no index): add --text"
                 )
             async with open_embedder(session.settings) as embedder:
-                made = await embedder.aembed([args.query])
-            page = await search.by_vector(made[0].vector, chosen, args.k)
+
+                async def embed(texts: Sequence[str]) -> list[bytes]:
+                    return [one.vector for one in await embedder.aembed(texts)]
+
+                page = await by_meaning(search, args.query, chosen, args.k, embed)
+                page = await with_text_similarity(page, args.query, chosen, embed)
+            if any(entry.text_similarity is not None for entry in page):
+                say(_ENVELOPES)
         if page.note:
             say(page.note)
         if args.json:
@@ -50,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
             ("sim", "prompt", "model", "age", "ttl", "hits", "key"),
             [
                 (
-                    similarity(entry.similarity),
+                    _similarities(entry),
                     first_words(entry.prompt or entry.response or "", 60),
                     first_words(entry.model, 24),
                     "–" if entry.created_ms is None else age(now - entry.created_ms),
@@ -65,6 +77,11 @@ def run(args: argparse.Namespace) -> int:
         return DONE
 
     return run_session(args, work)
+
+
+def _similarities(entry: CacheEntry) -> str:
+    shown = similarity(entry.similarity)
+    return shown if entry.text_similarity is None else f"{shown} ({similarity(entry.text_similarity)})"
 
 
 def _chosen(caches: Sequence[CacheInfo], name: str | None) -> Sequence[CacheInfo]:

@@ -59,6 +59,8 @@ class CacheEntry:
     hits: int | None = None
     last_hit_ms: int | None = None
     similarity: float | None = None
+    text_similarity: float | None = None
+    """That of the bare texts, where the writer compares more than them, such as an envelope of messages."""
     scope: str = ""
     route: str = ""
     tag: str = ""

@@ -73,7 +73,7 @@ class Finder:
         self._outdated = outdated
         self._clock = clock
         self._timer = timer
-        self._last: tuple[str, bytes] = ("", b"")
+        self._last: dict[str, bytes] = {}
 
     async def find(self, question: Question) -> Found:
         """One page, or the nearest. Raises a Problem when Redis can't be read."""
@@ -130,16 +130,27 @@ class Finder:
         return f"the model {embedder.name} is starting{doing}…", True
 
     async def _nearest(self, question: Question, text: str) -> EntryPage:
-        if self._last[0] != text:
-            try:
-                (embedding,) = await self._source.embedder.aembed([text])
-            except Problem as problem:
-                raise _ModelProblem(str(problem)) from None
-            self._last = (text, embedding.vector)
+        from costconsole.cache.meaning import by_meaning, texts_for
+
+        if set(texts_for(text, question.chosen)) - {text}:
+            return await by_meaning(self._source.search, text, question.chosen, NEAREST, self._embed)
+        (vector,) = await self._embed([text])
         if self._outdated():
             return EntryPage()
         caches = None if question.cache is None else question.chosen
-        return await self._source.search.by_vector(self._last[1], caches, NEAREST)
+        return await self._source.search.by_vector(vector, caches, NEAREST)
+
+    async def _embed(self, texts: Sequence[str]) -> list[bytes]:
+        """The vectors of these texts; those of the last question are remembered."""
+        new = [text for text in texts if text not in self._last]
+        if new:
+            try:
+                made = await self._source.embedder.aembed(new)
+            except Problem as problem:
+                raise _ModelProblem(str(problem)) from None
+            self._last |= {text: one.vector for text, one in zip(new, made, strict=True)}
+        self._last = {text: self._last[text] for text in texts}
+        return list(self._last.values())
 
     async def _page(self, question: Question, by: By, before: Cursor | None = None) -> EntryPage:
         search, text = self._source.search, question.text.strip()
