@@ -26,6 +26,8 @@ from costconsole.redis_store.keys import Keys
 
 __all__ = ["Cursor", "EntryPage", "EntrySearch"]
 
+_WIDER = 8
+"""So many times more is looked for where vectors were found whose answers are gone."""
 _KEYS = "\x00keys"
 """Name of the place of a search by key, which walks all caches at once."""
 
@@ -92,15 +94,8 @@ class EntrySearch:
         With a scope, only entries of it, as the gateway looks them up.
         Caches that can't be searched by it (other dimensions, no vectors, no index) are named in the note.
         """
-        found, notes = await self._nearest(vector, self._chosen(caches), k, scope)
-        found.sort(key=lambda pair: -pair[1])
-        similarities = dict(found)
-        entries = await self._fill_first([key for key, _ in found], k)
-        return EntryPage(
-            tuple(replace(entry, similarity=similarities[key]) for key, entry in entries.items()),
-            partial=bool(notes),
-            note="; ".join(notes),
-        )
+        found, notes = await self._nearest_entries(vector, self._chosen(caches), k, scope)
+        return EntryPage(found, partial=bool(notes), note="; ".join(notes))
 
     async def by_key(self, query: str, limit: int = 50, before: Cursor | None = None) -> EntryPage:
         """The entry of this key, or entries whose key matches a pattern (`*`, `?`, `[...]`) or holds it."""
@@ -151,13 +146,10 @@ class EntrySearch:
         vector = await self._vector(cache, raw) if cache else None
         if cache is None or vector is None:
             return ()
-        found, _ = await self._nearest(vector, (cache,), k + 1)
-        others = [(key, similarity) for key, similarity in found if key != raw]
-        entries = await self._fill_first([key for key, _ in others], k)
+        found, _ = await self._nearest_entries(vector, (cache,), k + 1)
+        others = [near for near in found if near.key != entry.key][:k]
         return tuple(
-            Neighbor(shown.key, similarity, shown.prompt, shown.model, shown.scope)
-            for key, similarity in others
-            if (shown := entries.get(key)) is not None
+            Neighbor(near.key, near.similarity or 0.0, near.prompt, near.model, near.scope) for near in others
         )
 
     async def _vector(self, cache: CacheInfo, key: bytes) -> bytes | None:
@@ -284,16 +276,25 @@ class EntrySearch:
         raw = query.encode("utf-8", "surrogateescape")
         return (await self._fill([raw]))[raw] if self.cache_of(raw) else None
 
-    async def _fill_first(self, keys: Sequence[bytes], limit: int) -> dict[bytes, CacheEntry]:
-        """The first `limit` of the entries that are there: a vector may outlive its answer."""
-        found: dict[bytes, CacheEntry] = {}
-        for at in range(0, len(keys), limit):
-            for key, entry in (await self._fill(keys[at : at + limit])).items():
-                if entry is not None and len(found) < limit:
-                    found[key] = entry
-            if len(found) >= limit:
+    async def _nearest_entries(
+        self, vector: bytes, caches: Sequence[CacheInfo], k: int, scope: str = ""
+    ) -> tuple[tuple[CacheEntry, ...], list[str]]:
+        """The `k` nearest entries that are there, best first: a vector may outlive its answer."""
+        entries: tuple[CacheEntry, ...] = ()
+        notes: list[str] = []
+        for wanted in (k, k * _WIDER):
+            found, notes = await self._nearest(vector, caches, wanted, scope)
+            found.sort(key=lambda pair: -pair[1])
+            similarities = dict(found)
+            shown = await self._fill(list(similarities)[:wanted])
+            entries = tuple(
+                replace(entry, similarity=similarities[key])
+                for key, entry in shown.items()
+                if entry is not None
+            )[:k]
+            if all(entry is not None for entry in shown.values()):
                 break
-        return found
+        return entries, notes
 
     async def _fill(self, keys: Sequence[bytes]) -> dict[bytes, CacheEntry | None]:
         """Entries for a list, by key, in the order of the keys; None: it is gone."""
