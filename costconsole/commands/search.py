@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
             raise UsageProblem("the query is empty: write what to search for")
         caches = await find_caches(session.client, session.server, session.keys)
         chosen = _chosen(caches, args.cache)
-        search = EntrySearch(session.client, caches, session.keys)
+        search = EntrySearch(session.client, caches, session.keys, hits_client=session.ledger_client)
         if args.text:
             page = await search.by_text(args.query, chosen, args.k)
         else:

@@ -20,7 +20,8 @@ def run(args: argparse.Namespace) -> int:
         from costconsole.cache.search import EntrySearch
 
         caches = await find_caches(session.client, session.server, session.keys)
-        entry = await EntrySearch(session.client, caches, session.keys).entry(args.key)
+        search = EntrySearch(session.client, caches, session.keys, hits_client=session.ledger_client)
+        entry = await search.entry(args.key)
         if entry is None:
             raise Problem(
                 f"no cached entry has the key {visible(args.key)!r}: "
