@@ -118,6 +118,7 @@ def build_parser() -> _Parser:
     stats = command("stats", "Figures of a window.", window, as_json)
     stats.add_argument("--by", choices=("model", "route", "tag", "outcome"))
     stats.add_argument("--csv", action="store_true")
+    stats.add_argument("--watch", type=_positive, metavar="S", help="again every S seconds, until ctrl+c")
 
     search = command("search", "Search the cached entries by meaning, or by text.", as_json)
     search.add_argument("query", metavar="QUERY")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import csv
+import json
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -19,21 +21,33 @@ from costconsole.domain.window import parse_window
 
 def run(args: argparse.Namespace) -> int:
     async def work(session: Session) -> int:
-        view = await session.figures(parse_window(session.settings.window))
-        if args.json:
-            print_json(as_document(view, args.by))
-        elif args.csv:
-            _print_csv(view, args.by or "model")
-        else:
-            _print_text(view, args.by)
-        if not view.present:
-            say(
-                f"No calls are recorded in namespace {view.namespace!r}: send them through"
-                " costconsole.Gateway, name another with --namespace, or try `costconsole demo`."
-            )
-        return DONE
+        window = parse_window(session.settings.window)
+        while True:
+            view = await session.figures(window)
+            _print(view, args)
+            if not view.present:
+                say(
+                    f"No calls are recorded in namespace {view.namespace!r}: send them through"
+                    " costconsole.Gateway, name another with --namespace, or try `costconsole demo`."
+                )
+            if args.watch is None:
+                return DONE
+            sys.stdout.flush()
+            await asyncio.sleep(args.watch)
 
     return run_session(args, work)
+
+
+def _print(view: LedgerView, args: argparse.Namespace) -> None:
+    if args.json and args.watch is not None:
+        # One document a line, so that a reader needs no more than lines.
+        print(json.dumps(as_document(view, args.by)))
+    elif args.json:
+        print_json(as_document(view, args.by))
+    elif args.csv:
+        _print_csv(view, args.by or "model")
+    else:
+        _print_text(view, args.by)
 
 
 def as_document(view: LedgerView, by: str | None = None) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -185,3 +188,13 @@ def test_the_ledger_may_live_on_a_redis_of_its_own(
     gone = cli("--ledger", "redis://127.0.0.1:1", "stats", url=caches.url)
     assert gone.code == 3
     assert "127.0.0.1:1" in gone.err
+
+
+def test_watching_prints_a_document_a_line_until_it_is_interrupted(calls: list[Call], redis_url: str) -> None:
+    command = [sys.executable, "-m", "costconsole", "--redis", redis_url, "stats", "--json", "--watch", "0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        seen = [json.loads(process.stdout.readline())["calls"] for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert seen == [len(calls)] * 3
