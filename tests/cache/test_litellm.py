@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.layouts.litellm import read_value
+from costconsole.cache.scopes import scope_groups
 from costconsole.cache.search import EntrySearch
 from tests.cache.filling import redisvl_index, redisvl_store, searching
 from tests.cache.recording import dump, load, replay, run_writer
@@ -98,6 +100,32 @@ async def test_a_scope_group_is_searched_alone(client: Any, aclient: Any) -> Non
             assert len(found) > 3
         (near, *_) = await search.neighbors(everywhere[0], 1)
         assert near.key == everywhere[1].key
+
+
+async def test_groups_are_counted_and_labelled_by_their_model(client: Any, aclient: Any) -> None:
+    search = await recorded(client, aclient)
+    for cache in search.caches:
+        listed = await search.newest(cache, 100)
+        groups = await scope_groups(aclient, cache)
+        if cache.kind == "exact":
+            assert groups == ()
+            continue
+        assert {group.scope: group.entries for group in groups} == Counter(entry.scope for entry in listed)
+        assert [group.entries for group in groups] == sorted((g.entries for g in groups), reverse=True)
+        for group in groups:
+            assert group.label in {entry.model for entry in listed if entry.scope == group.scope}
+        assert {group.label for group in groups} == {"gpt-4o-mini", "gpt-4o", "text-embedding-3-small"}
+
+
+async def test_a_group_in_a_namespace_keeps_its_spelling(client: Any, aclient: Any) -> None:
+    replay(client, {"indexes": load("litellm")["indexes"][:1], "entries": []}, hashed)
+    scope = "Team:A-1 b:" + "0" * 64
+    key = f"litellm_semantic_cache_index:{1:064x}"
+    client.hset(key, mapping={"prompt": "p", "response": "{}", "litellm_cache_key": scope, "inserted_at": 5,
+                              "prompt_vector": hashed("p")})  # fmt: skip
+    (cache,) = (await searching(aclient)).caches
+    (group,) = await scope_groups(aclient, cache)
+    assert (group.scope, group.entries, group.sample.key) == (scope, 1, key)
 
 
 async def test_keys_are_those_that_litellm_computes(client: Any, aclient: Any) -> None:

@@ -101,6 +101,8 @@ class Layout(Protocol):
     """Unique among the layouts; the library's own where it has one. `CacheInfo.layout` names it."""
     shapes: tuple[KeyShape, ...]
     """Keys that discovery looks for on its behalf, for caches that no index tells of."""
+    scope_field: str
+    """The TAG field whose value a look-up never leaves; "": its look-ups are not limited."""
 
     def probes(self, seen: Surroundings) -> Sequence[Command]:
         """Reads that `detect` needs the replies to. Asked again with them, so that one may follow another."""
@@ -176,6 +178,9 @@ class Layout(Protocol):
 
         They may lie in other slots of a cluster, and one that doesn't exist is no obstacle.
         """
+
+    def beside(self, cache: CacheInfo) -> Sequence[str]:
+        """Prefixes of the keys that it reads or changes besides its entries: a config, vector sets."""
 
     def shared_reads(self, cache: CacheInfo, entry: CacheEntry) -> Sequence[Command]:
         """What to read of keys that this entry shares with others (second word), for `shared_pieces`."""

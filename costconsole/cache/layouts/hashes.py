@@ -26,8 +26,6 @@ class HashLayout(PlainLayout):
     listed: tuple[str, ...] = ()
     """Fields that a list needs; the vector is never among them."""
     texts: tuple[str, ...] = ()
-    scope_field = ""
-    """The TAG field that look-ups never leave, where there is one."""
 
     def entry(self, cache: CacheInfo, key: str, fields: Mapping[str, bytes]) -> CacheEntry:
         """What the fields mean. `fields` lacks those that aren't stored."""

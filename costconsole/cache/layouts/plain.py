@@ -19,6 +19,7 @@ class PlainLayout:
     library = ""
     name = ""
     shapes: tuple[KeyShape, ...] = ()
+    scope_field = ""
 
     def probes(self, seen: Surroundings) -> Sequence[Command]:
         return ()
@@ -83,6 +84,9 @@ class PlainLayout:
 
     def siblings(self, cache: CacheInfo, key: bytes) -> Sequence[bytes]:
         return (key,)
+
+    def beside(self, cache: CacheInfo) -> Sequence[str]:
+        return ()
 
     def shared_reads(self, cache: CacheInfo, entry: CacheEntry) -> Sequence[Command]:
         return ()
