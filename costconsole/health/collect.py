@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from costconsole.cache.catalog import Survey
+from costconsole.cache.commands import arun_all
 from costconsole.cache.estimates import HitRate, UseMeter, betterdb_counts, unknowable
 from costconsole.cache.reading import Readers
 from costconsole.cache.search import EntrySearch
@@ -54,6 +55,7 @@ async def examine_caches(
     census = await take_census(
         client, caches, indexes, budget_s=budget.walk_s, sample=budget.entries, progress=progress
     )
+    census = await _without_strings(client, census)
     for finding in not_indexed(caches, indexes, census):
         yield finding
     works, dims = await model_works(model)
@@ -81,6 +83,18 @@ async def examine_caches(
         for finding in await _hit_rates(client, caches, samples, seen, meter):
             yield finding
     yield _coverage(census, samples, budget)
+
+
+async def _without_strings(client: Any, census: Census) -> Census:
+    """Keys that only look like entries by their name, such as single vectors, are none of a cache's."""
+    first = {prefix: group.examples[0] for prefix, group in census.loose.items()}
+    types = await arun_all(client, [("TYPE", key) for key in first.values()])
+    kept = {
+        prefix: census.loose[prefix]
+        for prefix, kind in zip(first, types, strict=True)
+        if kind in (b"hash", b"ReJSON-RL", "hash", "ReJSON-RL")
+    }
+    return replace(census, loose=kept)
 
 
 async def _sample(

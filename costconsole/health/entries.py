@@ -36,10 +36,10 @@ def never_expiring(sample: CacheSample, *, server_evicts: bool | None = None) ->
 def wrong_vectors(sample: CacheSample) -> Finding | None:
     """Entries whose vector isn't as long as the index wants it, or is missing."""
     cache = sample.cache
-    if not cache.dims:
+    if not cache.dims or not cache.index:
         return None
     width = _BYTES.get(cache.datatype or "FLOAT32", 4)
-    wrong = [one for one in sample.entries if one.vector is None]
+    wrong = [one for one in sample.entries if one.vector is None and not one.missing]
     if not wrong:
         return None
 

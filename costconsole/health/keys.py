@@ -82,21 +82,28 @@ def orphans(
         known = docs.get(cache.index or "")
         gone = near.get(cache.name, ())
         lost = known - covered if known is not None and census.complete else 0
+        # Vectors and entries under keys of their own part where only the entry has a time to live.
+        apart = not cache.index or bool(cache.detail("vectors"))
         # Entries expire while one counts.
         if gone or lost > max(5, (known or 0) // 100):
             found.append(
                 Finding(
                     "orphans",
                     "warn",
-                    f"{cache.name}: its index still holds entries whose keys are gone",
-                    "look again in a minute (expired keys leave an index late); if they stay, rebuild the "
-                    "index with FT.DROPINDEX (without DD) and FT.CREATE",
+                    f"{cache.name}: look-ups find vectors whose entries are gone"
+                    if apart
+                    else f"{cache.name}: its index still holds entries whose keys are gone",
+                    "they expired and left their vectors behind: let the cache be cleared by its library, or "
+                    "remove them (VREM from a vector set, UNLINK of a hash)"
+                    if apart
+                    else "look again in a minute (expired keys leave an index late); if they stay, rebuild "
+                    "the index with FT.DROPINDEX (without DD) and FT.CREATE",
                     max(lost, len(gone)),
                     tuple(gone),
                     cache=cache.name,
                 )
             )
-        if cache.kind == "semantic" and not cache.index and census.owned.get(cache.name):
+        if cache.kind == "semantic" and not cache.index and not cache.dims and census.owned.get(cache.name):
             found.append(_no_index(cache, census))
     for prefix, group in census.loose.items():
         found.append(

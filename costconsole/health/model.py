@@ -76,7 +76,10 @@ async def fingerprint(
         return Finding(check, "warn", f"{cache.name} could not be compared", str(problem), cache=cache.name)
     mixed: Status = "fail" if result.agreeing else other
     statuses: dict[str, Status] = {"same": "ok", "different": mixed, "unknown": "warn"}
-    status: Status = "ok" if not cache.entries and not result.checked else statuses[result.verdict]
+    if not pairs:
+        what = f"{cache.name}: it keeps no prompts together with their vectors, so nothing can be compared"
+        return Finding(check, "ok", what, cache=cache.name)
+    status = statuses[result.verdict]
     return Finding(
         check,
         status,

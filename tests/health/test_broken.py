@@ -16,6 +16,7 @@ from costconsole.redis_store.connect import connect_async
 from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.target import parse_target
 from tests.cache.filling import redisvl_index, redisvl_store
+from tests.cache.recording import load, replay
 from tests.health.broken import AxisModel, break_everything, put, vector_of
 
 
@@ -148,3 +149,22 @@ async def test_betterdb_counts_by_itself(client: Any, aclient: Any) -> None:
     assert "75.0 % hits of 40 look-ups, counted by BetterDB" in rate.what
     assert "$ 1.23 saved" in rate.what
     assert not rate.estimated
+
+
+async def test_vectors_that_outlived_their_entries_are_orphans(client: Any, aclient: Any) -> None:
+    replay(client, load("khazad"), lambda _text: b"")
+    before = await examined(aclient)
+    assert not bad(before, "orphans")
+    gone = client.keys("khazad:resp:*")
+    client.delete(*gone[:2])
+    (orphan,) = bad(await examined(aclient), "orphans")
+    assert orphan.cache == "khazad"
+    assert {key.decode() for key in gone[:2]} == set(orphan.evidence)
+    assert "VREM" in orphan.next_step
+    client.delete(*gone[2:])
+    assert bad(await examined(aclient), "orphans"), "also when none of its entries is left"
+
+
+async def test_single_vectors_of_other_libraries_are_no_orphans(client: Any, aclient: Any) -> None:
+    client.set("shop:embed:" + "a" * 64, b"\0" * 32)
+    assert not bad(await examined(aclient), "orphans")
