@@ -307,6 +307,7 @@ class FakeSource:
     hang: asyncio.Event | None = None
     search: FakeSearch = field(default_factory=FakeSearch)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
+    eviction: Any = None
     known_caches: tuple[CacheInfo, ...] = CACHES
     asked: list[Window] = field(default_factory=list)
     in_flight: int = 0

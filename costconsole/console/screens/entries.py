@@ -17,6 +17,7 @@ from textual.widgets import Input
 from costconsole.console.page import Export, Page
 from costconsole.console.palette import Command
 from costconsole.console.safe import safe
+from costconsole.console.screens.entries_actions import ACTION_BINDINGS, Changed, EntryActions, next_left
 from costconsole.console.screens.entries_feed import Feed
 from costconsole.console.screens.entries_finder import Found, Mode, count_words, note_words
 from costconsole.console.screens.entries_listing import (
@@ -47,6 +48,7 @@ from costconsole.console.screens.entries_wrap import wrap_text
 from costconsole.console.source import Link
 from costconsole.console.widgets.painted import Painted, fit
 from costconsole.console.widgets.table import LiveTable, Row
+from costconsole.domain.entry import CacheEntry
 from costconsole.domain.figures import LedgerView
 
 _NARROW = 110
@@ -67,6 +69,7 @@ class EntriesPage(Page):
 
     BINDING_GROUP_TITLE = "Entries"
     BINDINGS: ClassVar[list[BindingType]] = [
+        *ACTION_BINDINGS,
         Binding(
             "ctrl+t", "next_mode", "mode", id="entries.mode", tooltip="search by meaning, by text or by key"
         ),
@@ -95,6 +98,15 @@ class EntriesPage(Page):
     def compose(self) -> ComposeResult:
         app = self.console_app
         self._feed = Feed(self.source, self, app.clock, type(self).TIMER)
+        self._actions = EntryActions(
+            self,
+            self._feed,
+            cursor=self._under_cursor,
+            shown=self._visited_entry,
+            step_off=self._step_off,
+            changed=self._acted,
+            view=lambda: self._view,
+        )
         with Horizontal(id="search", classes="panel"):
             yield Painted(id="query-mark")
             yield QueryInput(id="query")
@@ -160,6 +172,7 @@ class EntriesPage(Page):
         if live and not self._was_live:
             self._feed.look()
         self._was_live = live
+        self.refresh_bindings()
 
     def show(self, view: LedgerView) -> None:
         self._view = view
@@ -177,6 +190,7 @@ class EntriesPage(Page):
             self._begin()
         else:
             self._draw(anew=True)
+        self.refresh_bindings()
         self.call_after_refresh(self._need_more)
 
     def feed_caches(self) -> None:
@@ -203,6 +217,7 @@ class EntriesPage(Page):
         found, table = self._feed.found, self._table
         assert found is not None
         self._visited.clear()
+        self._actions.forget()
         if self._by != found.by:
             self._by, self._sort = found.by, None
         table.set_empty(empty_words(found))
@@ -262,8 +277,10 @@ class EntriesPage(Page):
         column, reverse = self._sort or NATURAL[found.by]
         self._table.mark_order(column, reverse)
         self._table.update_rows(listing)
+        marked = len(self._actions.marked)
         held = found.by == "newest" and not self._table.at_top
         words = "held; g follows the newest again" if held else ""
+        words = f"{marked:,} selected; Esc selects none" if marked else words
         if str(self._table.border_subtitle or "") != words:
             self._table.border_subtitle = safe(words)
         self._count()
@@ -286,7 +303,8 @@ class EntriesPage(Page):
         if len(drawn) > 4 * max(200, len(held)):
             drawn = {}
         charset = self.console_app.settings.charset
-        return Listing(self._shape, held, now_ms, charset, thresholds, lines, drawn)
+        marks = self._actions.marks
+        return Listing(self._shape, held, now_ms, charset, thresholds, lines, drawn, marks)
 
     def _count(self) -> None:
         found = self._feed.found
@@ -299,8 +317,10 @@ class EntriesPage(Page):
     def _note(self) -> None:
         found, cache = self._feed.found, self._feed.cache
         words, ink = ("", "muted") if found is None else note_words(found)
-        if self._feed.problem:
+        if self._feed.problem and not self._actions.running:
             words, ink = self._feed.problem, "bad"
+        elif self._actions.words:
+            words, ink = self._actions.words, self._actions.ink
         elif not words and cache is not None and cache.problem:
             words, ink = f"{cache.name}: {cache.problem}", "warn"
         note = self.query_one("#note", Painted)
@@ -378,6 +398,8 @@ class EntriesPage(Page):
 
     def back(self) -> bool:
         focused = self.screen.focused
+        if self._actions.back():
+            return True
         if self._visited:
             self._panel.load(self._visited.pop())
             self._table.move_to(self._panel.key or "")
@@ -404,7 +426,56 @@ class EntriesPage(Page):
         self._feed.look(again=True)
         self.say("looking for caches again")
 
+    # -- changing entries
+
+    def _under_cursor(self) -> CacheEntry | None:
+        held = self._listing.entry(self._table.cursor_key) if self._listing is not None else None
+        return None if held is None else held.entry
+
+    def _visited_entry(self) -> CacheEntry | None:
+        """The neighbour that is read instead of the entry under the cursor."""
+        return self._panel.entry if self._visited else None
+
+    def _step_off(self, gone: frozenset[str]) -> None:
+        """Before these leave the list: go to the next that stays, and read none of them any more."""
+        self._visited.clear()
+        held = self._listing.held if self._listing is not None else ()
+        left = next_left(held, gone, self._table.cursor_key)
+        if left is not None:
+            self._table.move_to(left)
+        if self.has_class("-open"):
+            self.remove_class("-open")
+            self._table.focus()
+
+    def _acted(self, what: Changed) -> None:
+        if what != "words":
+            self._draw(anew=True)
+        if what == "entries":
+            self._panel.again()
+        self._note()
+        self.refresh_bindings()
+
+    def action_evict(self) -> None:
+        self._actions.evict()
+
+    def action_evict_found(self) -> None:
+        self._actions.evict_found()
+
+    def action_mark(self) -> None:
+        self._actions.mark()
+
+    def action_undo(self) -> None:
+        self._actions.undo()
+
+    def action_undos(self) -> None:
+        self._actions.undos()
+
+    def action_ttl(self) -> None:
+        self._actions.ttl()
+
     def why_not(self, action: str) -> str:
+        if why := self._actions.why_not(action):
+            return why
         if action == "next_cache" and len(self._feed.caches or ()) < 2:
             return "there is only one cache" if self._feed.caches else "there is no cache yet"
         if action == "next_mode" and not self._feed.caches:

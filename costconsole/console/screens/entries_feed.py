@@ -9,6 +9,7 @@ from typing import Protocol
 
 from costconsole.console.screens.entries_finder import MODES, Finder, Found, Mode, Question, merge_newest
 from costconsole.console.screens.entries_latest import Latest
+from costconsole.console.screens.entries_listing import Held
 from costconsole.console.source import Source
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.errors import Problem
@@ -55,6 +56,7 @@ class Feed:
         self._source = source
         self._watcher = watcher
         self._timer = timer
+        self._clock = clock
         self._chosen = ""
         self._stuck: Found | None = None
         self._asked_s = self._looked_s = self._checked_s = 0.0
@@ -122,6 +124,24 @@ class Feed:
             return
         if not self._pages.busy and not self.answers.busy:
             self._pages.ask(found)
+
+    def without(self, keys: frozenset[str]) -> None:
+        """These were removed: list them no longer, before anything is read again."""
+        if self.found is not None:
+            held = tuple(one for one in self.found.held if one.entry.key not in keys)
+            self.found = replace(self.found, held=held)
+            self._watcher.feed_found(anew=False)
+
+    def relive(self, keys: frozenset[str], ttl_ms: int | None) -> None:
+        """The time to live of these was changed."""
+        if self.found is not None:
+            now = self._clock()
+            held = tuple(
+                Held(replace(one.entry, ttl_ms=ttl_ms), now) if one.entry.key in keys else one
+                for one in self.found.held
+            )
+            self.found = replace(self.found, held=held)
+            self._watcher.feed_found(anew=False)
 
     def why_not_sorted(self) -> str:
         """Why the rows can't be put in another order, or ""."""

@@ -113,7 +113,7 @@ class Finder:
 
     def _why_not_meaning(self, caches: Sequence[CacheInfo]) -> tuple[str, bool]:
         """Why these caches can't be searched by meaning now, and whether that will pass by itself."""
-        if not any(cache.index and cache.dims for cache in caches):
+        if not any(cache.has_vectors for cache in caches):
             problem = next((c.problem for c in caches if c.problem), "")
             if len(caches) == 1 and not problem:
                 return f"{caches[0].name} holds no vectors", False

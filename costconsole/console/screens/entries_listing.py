@@ -147,6 +147,8 @@ class Listing:
     lines: Mapping[int, Row] = field(default_factory=dict)
     """Dividers by the place of the entry before which they stand."""
     drawn: dict[str, tuple[object, Row]] = field(default_factory=dict)
+    marks: frozenset[str] = frozenset()
+    """Keys of the selected entries."""
 
     def __post_init__(self) -> None:
         self._places: list[Held | Row] = []
@@ -189,7 +191,8 @@ class Listing:
             compact(entry.hits),
         )
         threshold = self.thresholds.get(entry.cache)
-        looks = (moving, entry.similarity, entry.prompt, entry.model, self.shape, threshold)
+        marked = entry.key in self.marks
+        looks = (moving, entry.similarity, entry.prompt, entry.model, self.shape, threshold, marked)
         known = self.drawn.get(entry.key)
         if known is not None and known[0] == looks:
             return known[1]
@@ -211,7 +214,8 @@ class Listing:
         if self.shape.keys:
             tail = visible(entry.key)
             cells.append("…" + tail[-_KEY_TAIL:] if len(tail) > _KEY_TAIL else tail)
-        cells.append(prompt_cell(entry))
+        prompt = prompt_cell(entry)
+        cells.append(join(safe("✓ ", "accent"), prompt) if entry.key in self.marks else prompt)
         if self.shape.caches:
             cells.append(safe(_cache_name(entry), "muted"))
         cells.append(safe(first_words(entry.model, 40), "muted"))

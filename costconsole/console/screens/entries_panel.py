@@ -113,6 +113,11 @@ class EntryPanel(Vertical):
         else:
             self._entries.ask(key)
 
+    def again(self) -> None:
+        """Read what is shown once more: it may have changed."""
+        if self.key is not None:
+            self._entries.ask(self.key)
+
     def clear(self) -> None:
         """Show that no entry is chosen."""
         self._entries.drop()
