@@ -34,7 +34,7 @@ from costconsole.cache.policy import Author
 from costconsole.cache.removal import doomed_of, is_cluster, remove, restore, rights_missing
 from costconsole.cache.search import EntrySearch
 from costconsole.cache.selection import Listed, Match, Selection, frozen, matches
-from costconsole.cache.trash import KEPT_MS, copy_key, new_undo_id, read_member
+from costconsole.cache.trash import KEPT_MS, Unit, copy_key, new_undo_id, read_member
 from costconsole.cache.weighing import existing, memory_warning, sample_of, weigh
 from costconsole.domain.errors import Problem, Refused, UsageProblem
 from costconsole.domain.text import visible
@@ -47,6 +47,8 @@ __all__ = ["Evicted", "Eviction", "Listed", "Preview", "Progress", "Restored", "
 
 UNDO_HOURS = KEPT_MS // 3_600_000
 _SAMPLE = 5
+_Kept = tuple[bytes, int, tuple[Unit, ...]]
+"""An entry of a manifest: as it stands there, its order, its units."""
 
 
 class Eviction:
@@ -295,21 +297,23 @@ class Eviction:
         return next((one for one in open_ if one.undone_ms is None), open_[0])
 
     async def _restore(self, undoable: Undoable, kept: Manifest, tally: Tally) -> None:
-        pace, ordered = Pace(), list[bytes]()
+        pace, ordered = Pace(), list[_Kept]()
         async for members in self._members(undoable.undo_id):
-            ordered += [member for member in members if read_member(member)[0]]
-            await self._back([member for member in members if not read_member(member)[0]], kept, tally, pace)
-        ordered.sort(key=lambda member: -read_member(member)[0])
+            plain: list[_Kept] = []
+            for member in members:
+                entry = (member, *read_member(member, undoable.undo_id))
+                (ordered if entry[1] else plain).append(entry)
+            await self._back(plain, kept, tally, pace)
+        ordered.sort(key=lambda entry: -entry[1])
         await self._back(ordered, kept, tally, pace)
 
-    async def _back(self, waiting: list[bytes], kept: Manifest, tally: Tally, pace: Pace) -> None:
+    async def _back(self, waiting: list[_Kept], kept: Manifest, tally: Tally, pace: Pace) -> None:
         while waiting and not tally.stops():
             taken, waiting = waiting[: pace.size], waiting[pace.size :]
-            entries = [read_member(member)[1] for member in taken]
-            words, busy = await restore(self._client, entries)
+            words, busy = await restore(self._client, [units for _, _, units in taken])
             pace.took(len(taken), busy)
             finished = []
-            for member, units, word in zip(taken, entries, words, strict=True):
+            for (member, _, units), word in zip(taken, words, strict=True):
                 key = text(units[0].key)
                 if word == "restored":
                     tally.count(key)

@@ -82,18 +82,24 @@ class Doomed:
     """Above 0, in the order of removal, where pieces must come back in the opposite one."""
 
     def member(self) -> bytes:
-        """The entry in the list of what can be undone: its order, and each unit's key and copy."""
+        """The entry in the list of what can be undone: `K` and its key, or its order and all its units."""
+        if not self.order and len(self.units) == 1:
+            return b"K" + self.key
         names = [[unit.key.decode("latin-1"), unit.copy.decode("latin-1")] for unit in self.units]
         return json.dumps([self.order, *names]).encode()
 
 
-def read_member(member: bytes) -> tuple[int, tuple[Unit, ...]]:
+def read_member(member: bytes, undo_id: str) -> tuple[int, tuple[Unit, ...]]:
     """The order and the units that `Doomed.member` named."""
+    if member.startswith(b"K"):
+        return 0, whole_units((member[1:],), undo_id)
     order, *names = json.loads(member)
     return order, tuple(Unit(key.encode("latin-1"), copy.encode("latin-1")) for key, copy in names)
 
 
 def whole_units(keys: Sequence[bytes], undo_id: str) -> tuple[Unit, ...]:
+    if len(keys) == 1:
+        return (Unit(keys[0], copy_key(keys[0], undo_id)),)
     return tuple(Unit(key, copy_key(key, undo_id)) for key in dict.fromkeys(keys))
 
 
@@ -107,22 +113,27 @@ def removal_call(doomed: Sequence[Doomed], *, copies: bool) -> tuple[list[bytes]
     """Keys and arguments of `REMOVE` for these entries; all their units lie in one slot."""
     keys: list[bytes] = []
     words: list[Any] = []
-    templates: dict[Command, int] = {}
+    templates: dict[tuple[int, Command, Command], int] = {}
     for one in doomed:
-        read = tuple(None if word == one.key else word for word in one.read) if one.fingerprint else ()
-        template = templates.setdefault(read, len(templates) + 1) if read else 0
-        whole = [unit for unit in one.units if unit.piece is None]
-        pieces = [unit for unit in one.units if unit.piece is not None]
-        words += [template, one.fingerprint, one.key if read else b"", len(whole), len(pieces)]
-        for unit in (*whole, *pieces):
+        template = 0
+        if one.fingerprint:
+            # What is read is the same for most entries but for the key, and is sent once.
+            at = one.read.index(one.key) if one.key in one.read else -1
+            rest = (at, one.read[:at], one.read[at + 1 :]) if at >= 0 else (at, one.read, ())
+            template = templates.setdefault(rest, len(templates) + 1)
+        pieces = 0
+        for unit in one.units:
             keys += (unit.key, unit.copy)
-            if unit.piece is not None:
-                words += [digest(unit.piece.reply), *_counted(unit.piece.check)]
-                words += [*_counted(unit.piece.remove), _record(unit.piece)]
+            pieces += unit.piece is not None
+        words.append(f"{template} {one.fingerprint or '-'} {len(one.units) - pieces} {pieces}")
+        for unit in one.units[len(one.units) - pieces :]:
+            assert unit.piece is not None, "pieces stand behind whole keys"
+            words += [digest(unit.piece.reply), *_counted(unit.piece.check)]
+            words += [*_counted(unit.piece.remove), _record(unit.piece)]
     head: list[Any] = [KEPT_MS if copies else 0, len(templates)]
-    for template_words in templates:
-        head += [*_counted([b"" if word is None else word for word in template_words])]
-        head.append(template_words.index(None) + 1 if None in template_words else 0)
+    for at, before, behind in templates:
+        hole = (b"",) if at >= 0 else ()
+        head += [*_counted([*before, *hole, *behind]), at + 1]
     return keys, [*head, len(doomed), *words]
 
 

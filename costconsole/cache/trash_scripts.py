@@ -32,8 +32,9 @@ for i = 1, tonumber(take()) do
 end
 local said = {}
 for i = 1, tonumber(take()) do
-  local template, fingerprint, name = tonumber(take()), take(), take()
-  local whole, count = tonumber(take()), tonumber(take())
+  local template, fingerprint, whole, count = string.match(take(), '(%d+) (%S+) (%d+) (%d+)')
+  template, whole, count = tonumber(template), tonumber(whole), tonumber(count)
+  local name = KEYS[key_at + 1]
   local keys, pieces, verdict = {}, {}, 'done'
   for j = 1, whole do
     keys[j] = {key = KEYS[key_at + 1], copy = KEYS[key_at + 2]}

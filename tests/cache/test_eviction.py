@@ -10,7 +10,7 @@ import pytest
 from costconsole.cache.answer import Answer
 from costconsole.cache.eviction import Listed, Progress, Selection
 from costconsole.cache.exact import ExactCache
-from costconsole.cache.trash import KEPT_MS, copy_key, read_member
+from costconsole.cache.trash import KEPT_MS, Doomed, copy_key, read_member, whole_units
 from costconsole.domain.errors import Problem, Refused, UsageProblem
 from tests.cache.evicting import audit, evicting, stored
 from tests.cache.filling import KEYS, NOW, OWN, own_cache, redisvl_index, redisvl_store, store
@@ -45,7 +45,6 @@ async def test_one_entry_goes_and_comes_back_as_it_was(aclient: Any, client: Any
 async def test_strings_json_and_vector_sets_come_back_byte_for_byte(aclient: Any, client: Any) -> None:
     """The trash knows nothing of types: what DUMP gives is what is kept."""
     from costconsole.cache.removal import remove, restore
-    from costconsole.cache.trash import Doomed, whole_units
 
     client.set("a", b"\x00\xff\r\n" * 50, px=60_000)
     client.set("n", 12)
@@ -368,8 +367,9 @@ async def test_nothing_happens_read_only(redis_url: str, client: Any) -> None:
     await reader.aclose()
 
 
-async def test_members_name_any_bytes() -> None:
-    from costconsole.cache.trash import Doomed, whole_units
-
-    one = Doomed(b"\xff{", whole_units([b"\xff{", b"\x00}"], "id"), ("GET", b"\xff{"))
-    assert read_member(one.member()) == (0, one.units)
+@pytest.mark.parametrize("keys", [[b"\xff{"], [b"\xff{", b"\x00}"], [b"K"], [b""]])
+def test_members_name_any_bytes(keys: list[bytes]) -> None:
+    one = Doomed(keys[0], whole_units(keys, "id"), ("GET", keys[0]))
+    assert read_member(one.member(), "id") == (0, one.units)
+    other = Doomed(keys[0], one.units, one.read, order=7)
+    assert read_member(other.member(), "id") == (7, one.units)
