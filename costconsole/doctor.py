@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from costconsole.domain.entry import CacheInfo
@@ -12,6 +12,7 @@ from costconsole.health.finding import Finding, Status
 from costconsole.redis_store.keys import Keys
 
 if TYPE_CHECKING:
+    from costconsole.cache.commands import Command
     from costconsole.cache.estimates import UseMeter
     from costconsole.health.collect import Progress
     from costconsole.health.model import Model
@@ -34,6 +35,7 @@ async def examine(
     ledger_client: Any = None,
     meter: UseMeter | None = None,
     progress: Progress | None = None,
+    mappings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[Finding]:
     """Findings one by one, as they are known. Errors of the connection are the caller's to handle.
 
@@ -49,7 +51,7 @@ async def examine(
     yield await _clock(client)
     yield await _ledger(ledger_client or client, keys)
     (progress or silent)("looking for caches")
-    seen = await survey(client, server, keys)
+    seen = await survey(client, server, keys, mappings=mappings)
     for finding in _caches(seen.caches):
         yield finding
     async for finding in examine_caches(
@@ -66,29 +68,49 @@ async def examine(
         yield finding
 
 
-async def acl_of(role: Role, client: Any, server: ServerInfo, keys: Keys) -> str:
+async def acl_of(
+    role: Role,
+    client: Any,
+    server: ServerInfo,
+    keys: Keys,
+    *,
+    mappings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
     """The ACL rule of a role for this server as it is: with the caches and indexes that are there now."""
     from costconsole.cache.catalog import survey
-    from costconsole.cache.estimates import announced_prefixes
     from costconsole.cache.layouts import layout_of
     from costconsole.redis_store.acl import acl_rule
 
-    seen = await survey(client, server, keys)
+    seen = await survey(client, server, keys, mappings=mappings)
     prefixes = [cache.prefix for cache in seen.caches]
+    of_modules: list[str] = []
     commands: dict[str, None] = {}
     for cache in seen.caches:
         layout = layout_of(cache)
         key = cache.prefix.encode("utf-8", "surrogateescape")
-        near = layout.knn(cache, bytes(4 * cache.dims), 1) if cache.dims else None
-        reads = (layout.read(cache, key), layout.read_whole(cache, key), layout.read_vector(cache, key), near)
-        commands |= dict.fromkeys(str(read[0]) for read in reads if read is not None)
+        reads: list[Command | None] = [layout.read(cache, key), layout.read_whole(cache, key)]
+        for part in layout.parts(cache):
+            reads += [
+                layout.read_vector(part, key),
+                layout.knn(part, bytes(4 * part.dims), 1) if part.dims else None,
+            ]
+        names = [str(read[0]) for read in reads if read is not None]
+        commands |= dict.fromkeys(names)
+        prefixes += layout.beside(cache)
+        if any(name.startswith(("JSON.", "V")) for name in names):
+            of_modules += [cache.prefix, *layout.beside(cache)]
         prefixes += [zset for zset in layout.usage_keys(cache) or () if not zset.startswith(keys.root)]
-    prefixes += await announced_prefixes(client)
-    names = [cache.index for cache in seen.caches if cache.index]
+    indexes = [cache.index for cache in seen.caches if cache.index]
     covered = {index.name: index.prefixes for index in seen.indexes}
-    prefixes += ["" if prefix == "*" else prefix for name in names for prefix in covered.get(name, ())]
+    prefixes += ["" if prefix == "*" else prefix for name in indexes for prefix in covered.get(name, ())]
     return acl_rule(
-        role, keys, prefixes=prefixes, indexes=names, commands=commands, search=server.search is not None
+        role,
+        keys,
+        prefixes=prefixes,
+        of_modules=of_modules,
+        indexes=indexes,
+        commands=commands,
+        search=server.search is not None,
     )
 
 

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 _ROUNDS = 3
 """So often a layout may ask for more before it says what it found."""
-_NO_MODULE = "this Redis has no search module: entries can be read and searched by text, not by meaning"
+_NO_MODULE = "this Redis has no search module: a search by meaning has to read every vector"
 _NO_RIGHT = (
-    "this Redis user may not list search indexes (FT._LIST, FT.INFO): grant +@search to search by meaning"
+    "this Redis user may not list search indexes (FT._LIST, FT.INFO): grant +@search, or a search by "
+    "meaning has to read every vector"
 )
 
 
@@ -46,7 +47,7 @@ async def find_caches(
     keys: Keys,
     *,
     mappings: Mapping[str, Mapping[str, Any]] | None = None,
-    budget_s: float = 0.25,
+    budget_s: float = 0.5,
 ) -> tuple[CacheInfo, ...]:
     """All caches that are understood, our own first: `survey` without the rest."""
     return (await survey(client, server, keys, mappings=mappings, budget_s=budget_s)).caches
@@ -58,11 +59,11 @@ async def survey(
     keys: Keys,
     *,
     mappings: Mapping[str, Mapping[str, Any]] | None = None,
-    budget_s: float = 0.25,
+    budget_s: float = 0.5,
 ) -> Survey:
     """All caches, and all indexes. Each index is asked once (FT.INFO blocks on HNSW).
 
-    Caches that no index tells of are found by their keys, within `budget_s` seconds of scanning.
+    Caches that no index tells of are found by their keys, `budget_s` seconds of scanning for each kind.
     `mappings` is the setting `caches`: what the user says of hand-made ones. Errors of the connection are
     the caller's to handle.
     """

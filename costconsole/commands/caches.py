@@ -15,7 +15,9 @@ def run(args: argparse.Namespace) -> int:
     async def work(session: Session) -> int:
         from costconsole.cache.catalog import find_caches
 
-        caches = await find_caches(session.client, session.server, session.keys)
+        caches = await find_caches(
+            session.client, session.server, session.keys, mappings=session.settings.caches
+        )
         if args.json:
             print_json([as_document(cache) for cache in caches])
             return DONE

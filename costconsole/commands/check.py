@@ -32,7 +32,9 @@ def run(args: argparse.Namespace) -> int:
         view = await session.figures(parse_window("24h"), recent=200)
         providers = {call.model: call.provider for call in view.recent if call.provider}
         model = args.model or usual_model(view)
-        caches = await find_caches(session.client, session.server, session.keys)
+        caches = await find_caches(
+            session.client, session.server, session.keys, mappings=session.settings.caches
+        )
         async with open_embedder(session.settings) as embedder:
             found = await check(
                 session.client,

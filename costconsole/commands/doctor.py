@@ -20,7 +20,9 @@ _SHOWN = 3
 def run(args: argparse.Namespace) -> int:
     async def work(session: Session) -> int:
         if args.acl:
-            print(visible(await acl_of(args.acl, session.client, session.server, session.keys)))
+            caches = session.settings.caches
+            rule = await acl_of(args.acl, session.client, session.server, session.keys, mappings=caches)
+            print(visible(rule))
             return DONE
         return await _examine(session, args)
 
@@ -35,7 +37,13 @@ async def _examine(session: Session, args: argparse.Namespace) -> int:
         if not args.json:
             _say(findings[0])
         async for finding in examine(
-            session.client, session.server, session.keys, embedder, deep=args.deep, progress=progress.say
+            session.client,
+            session.server,
+            session.keys,
+            embedder,
+            deep=args.deep,
+            progress=progress.say,
+            mappings=session.settings.caches,
         ):
             findings.append(finding)
             progress.clear()

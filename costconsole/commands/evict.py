@@ -34,7 +34,9 @@ def run(args: argparse.Namespace) -> int:
         from costconsole.cache.eviction import Eviction
         from costconsole.cache.search import EntrySearch
 
-        caches = await find_caches(session.client, session.server, session.keys)
+        caches = await find_caches(
+            session.client, session.server, session.keys, mappings=session.settings.caches
+        )
         search = EntrySearch(session.client, caches, session.keys)
         eviction = Eviction(session.client, search, session.keys, session.server, this_author())
         selection = await _selection(args, session)

@@ -30,13 +30,15 @@ def run(args: argparse.Namespace) -> int:
 
         if not args.query.strip():
             raise UsageProblem("the query is empty: write what to search for")
-        caches = await find_caches(session.client, session.server, session.keys)
+        caches = await find_caches(
+            session.client, session.server, session.keys, mappings=session.settings.caches
+        )
         chosen = _chosen(caches, args.cache)
         search = EntrySearch(session.client, caches, session.keys, hits_client=session.ledger_client)
         if args.text:
             page = await search.by_text(args.query, chosen, args.k)
         else:
-            if not any(cache.dims and cache.index for cache in chosen):
+            if not any(cache.has_vectors for cache in chosen):
                 raise Problem(
                     "no cache here can be searched by meaning (no search module, or no index): add --text"
                 )

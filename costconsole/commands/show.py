@@ -19,7 +19,9 @@ def run(args: argparse.Namespace) -> int:
         from costconsole.cache.catalog import find_caches
         from costconsole.cache.search import EntrySearch
 
-        caches = await find_caches(session.client, session.server, session.keys)
+        caches = await find_caches(
+            session.client, session.server, session.keys, mappings=session.settings.caches
+        )
         search = EntrySearch(session.client, caches, session.keys, hits_client=session.ledger_client)
         entry = await search.entry(args.key)
         if entry is None:

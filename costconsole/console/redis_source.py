@@ -118,7 +118,10 @@ class RedisSource:
                 # Asked first: an index that is made meanwhile is then seen as a change.
                 self._indexes = await self._asked(_index_names(self._client))
                 self._keys_then = await self._asked(self._client.dbsize())
-                seen = await self._asked(survey(self._client, self._link.server, self._keys))
+                mappings = self._settings.caches
+                seen = await self._asked(
+                    survey(self._client, self._link.server, self._keys, mappings=mappings)
+                )
                 self._meter.note(seen.indexes)
                 self._caches = seen.caches
                 self._search = None
@@ -153,6 +156,7 @@ class RedisSource:
                 ledger_client=ledger,
                 meter=self._meter,
                 progress=progress,
+                mappings=self._settings.caches,
             ):
                 yield finding
         except redis_errors() as error:

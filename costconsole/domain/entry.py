@@ -38,6 +38,11 @@ class CacheInfo:
     details: tuple[tuple[str, str], ...] = ()
     """What else its layout needs to read it, by name."""
 
+    @property
+    def has_vectors(self) -> bool:
+        """Whether it can be searched by meaning: by an index, a vector set, or each vector."""
+        return self.kind != "exact"
+
     def detail(self, name: str) -> str:
         """One of the details, or ""."""
         return next((value for known, value in self.details if known == name), "")

@@ -174,8 +174,8 @@ async def test_a_model_that_failed_says_why_and_text_is_searched() -> None:
         assert prompts(page) == ["Can I get a refund after 31 days?"]
 
 
-async def test_a_server_without_search_says_why_meaning_is_off() -> None:
-    source = fakes.FakeSource(known_caches=(NO_SEARCH,))
+async def test_a_cache_without_vectors_says_why_meaning_is_off() -> None:
+    source = fakes.FakeSource(known_caches=(replace(NO_SEARCH, kind="exact"),))
     async with entries_page(source) as (app, pilot, page):
         await pilot.press("slash", *"31")
         await settled(pilot, page)

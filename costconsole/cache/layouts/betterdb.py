@@ -74,6 +74,9 @@ class BetterDBSemanticLayout(HashLayout):
             cost_nano=None if cost is None else cost * 1_000,
         )
 
+    def beside(self, cache: CacheInfo) -> Sequence[str]:
+        return (_REGISTRY[1], _config(cache).removesuffix("config"))
+
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
         known = mapping(from_json(cache.detail("thresholds")))
         sentence = (
@@ -159,6 +162,9 @@ class BetterDBAgentLayout(PlainLayout):
         prefix = cache.prefix.encode()
         shape = _HASH if cache.prefix.endswith(":llm:") else _CALL
         return key.startswith(prefix) and shape.match(key, len(prefix)) is not None
+
+    def beside(self, cache: CacheInfo) -> Sequence[str]:
+        return (_REGISTRY[1], cache.detail("stats_key"))
 
     def parse(self, cache: CacheInfo, key: bytes, reply: Any) -> CacheEntry | None:
         if reply is None:

@@ -105,6 +105,9 @@ class GPTCacheLayout(HashLayout):
         vectors = cache.detail("vectors").encode()
         return (key, vectors + key.removeprefix(cache.prefix.encode())) if vectors else (key,)
 
+    def beside(self, cache: CacheInfo) -> Sequence[str]:
+        return tuple(prefix for prefix in (cache.detail("vectors"), cache.detail("reports")) if prefix)
+
     def _entry(self, cache: CacheInfo, key: bytes, stored: Mapping[str, Any]) -> CacheEntry | None:
         # What is marked deleted is never served again; the library removes it later.
         if "question" not in stored or stored.get("deleted") in (-1, "-1"):

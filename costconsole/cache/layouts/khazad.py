@@ -124,6 +124,9 @@ class KhazadLayout(PlainLayout):
     def wrap(self, cache: CacheInfo, prompt: str) -> str:
         return f"user: {prompt}"
 
+    def beside(self, cache: CacheInfo) -> Sequence[str]:
+        return (cache.prefix.removesuffix("resp:") + "vset:",)
+
     def shared_reads(self, cache: CacheInfo, entry: CacheEntry) -> Sequence[Command]:
         element = _element(cache, entry.key.encode())
         return [("VEMB", part.detail("set").encode(), element) for part in self.parts(cache)]

@@ -115,9 +115,7 @@ class OwnLayout(HashLayout):
             return None
         problem = ""
         if kind == "semantic":
-            problem = (
-                seen.why_no_search or "its index is gone: entries can be read, but not searched by meaning"
-            )
+            problem = seen.why_no_search or "its index is gone: a search by meaning has to read every vector"
         return CacheInfo(
             name=f"{namespace}:{kind}",
             library=self.library,

@@ -71,6 +71,9 @@ class RouterLayout(HashLayout):
             route=text(fields.get("route_name")),
         )
 
+    def beside(self, cache: CacheInfo) -> Sequence[str]:
+        return (_config(cache),)
+
     def shared_reads(self, cache: CacheInfo, entry: CacheEntry) -> Sequence[Command]:
         path = _path(cache, entry.route, "references")
         if path is None or entry.prompt is None:
