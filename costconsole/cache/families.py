@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -13,39 +12,58 @@ from costconsole.redis_store.replies import text
 
 _MOST = 200
 """Families of one shape; a shape that parts keys into more is not a cache's."""
+_STEP = 10_000
 
 
 async def find_families(client: Any, shapes: Iterable[KeyShape], budget_s: float) -> tuple[Family, ...]:
-    """The families of every shape, each walked for at most `budget_s` seconds, all at the same time.
+    """The families of every shape. A user who may not scan sees none.
 
-    Two shapes with the same type and pattern share a walk. A user who may not scan sees none.
+    A walk takes at most `budget_s` seconds. They run one after another, for the server can do only one at a
+    time, and each must get far enough to see a few keys among a million others. All shapes of a type share a
+    walk over the keys of this type, where they aren't most of the keys; if it doesn't come to an end, each
+    pattern has a walk of its own. Hashes mostly are most of the keys.
     """
-    walks: dict[tuple[str, str], list[KeyShape]] = {}
+    types: dict[str, list[KeyShape]] = {}
     for shape in shapes:
-        walks.setdefault((shape.type, shape.pattern), []).append(shape)
-    found = await asyncio.gather(*(_walked(client, same, budget_s) for same in walks.values()))
-    return tuple(family for families in found for family in families)
+        types.setdefault(shape.type, []).append(shape)
+    found: list[Family] = []
+    for kind, same in types.items():
+        patterns: dict[str, list[KeyShape]] = {}
+        for shape in same:
+            patterns.setdefault(shape.pattern, []).append(shape)
+        if kind != "hash" and len(patterns) > 1:
+            families, complete = await _walked(client, "*", same, budget_s)
+            if complete:
+                found += families
+                continue
+        for pattern, alike in patterns.items():
+            families, _ = await _walked(client, pattern, alike, budget_s)
+            found += families
+    return tuple(found)
 
 
-async def _walked(client: Any, shapes: list[KeyShape], budget_s: float) -> list[Family]:
-    """Families of shapes that share their type and pattern."""
+async def _walked(
+    client: Any, pattern: str, shapes: list[KeyShape], budget_s: float
+) -> tuple[list[Family], bool]:
+    """Families of shapes of one type among the keys that match a pattern, and whether all were seen."""
     from redis.exceptions import ResponseError
 
     counts: list[Counter[bytes]] = [Counter() for _ in shapes]
     samples: list[dict[bytes, bytes]] = [{} for _ in shapes]
     complete = False
     try:
-        async for step in walk(client, shapes[0].pattern, budget_s=budget_s, kind=shapes[0].type):
+        async for step in walk(client, pattern, budget_s=budget_s, kind=shapes[0].type, count=_STEP):
             for at, shape in enumerate(shapes):
                 _count(step.keys, shape, counts[at], samples[at])
             complete = step.after is None
     except ResponseError:
-        return []
-    return [
+        return [], True
+    families = [
         Family(text(prefix), shape.type, count, text(sampled[prefix]), complete, shape)
         for shape, counted, sampled in zip(shapes, counts, samples, strict=True)
         for prefix, count in counted.items()
     ]
+    return families, complete
 
 
 def _count(

@@ -1,0 +1,42 @@
+"""Caches without an index are found by their keys, however many others there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from costconsole.cache.catalog import find_caches
+from tests.cache.filling import KEYS
+
+MANY = 40_000
+FILL = f"for i = 1, {MANY} do redis.call('HSET', KEYS[1] .. i, 'a', 1) end"
+STRINGS = f"for i = 1, {MANY} do redis.call('SET', KEYS[1] .. i, 1) end"
+VALUE = "{'timestamp': 1.5, 'response': 'x'}"
+
+
+def sparse(client: Any) -> None:
+    for number in range(3):
+        client.set(f"{number:064x}", VALUE)
+        client.set(f"team:{number:064x}", VALUE)
+    client.execute_command("JSON.SET", "redis:" + "0" * 32 + ":" + "1" * 32, "$", '[{"lc":1,"kwargs":{}}]')
+
+
+async def test_a_few_entries_among_many_other_keys_are_found_in_few_steps(client: Any, aclient: Any) -> None:
+    client.eval(FILL, 1, "other:")
+    sparse(client)
+    client.config_resetstat()
+    caches = await find_caches(aclient, None, KEYS, budget_s=30)
+    assert {cache.name: cache.entries for cache in caches} == {
+        "redis:exact": 1, "litellm:exact": 3, "team:exact": 3
+    }  # fmt: skip
+    stats = {name.lower(): stat["calls"] for name, stat in client.info("commandstats").items()}
+    assert stats["cmdstat_scan"] < MANY / 1_000
+
+
+async def test_a_walk_that_stops_early_leaves_the_count_open(client: Any, aclient: Any) -> None:
+    """Most keys are of the type that is looked for: what was seen of a family is there, its count isn't."""
+    client.eval(STRINGS.replace(".. i", ".. string.format('%064x', i)"), 1, "other:")
+    client.eval(f"for i = 1, {MANY} do redis.call('SET', string.format('%064x', i), ARGV[1]) end", 0, VALUE)
+    caches = await find_caches(aclient, None, KEYS, budget_s=0)
+    assert {cache.name: cache.entries for cache in caches} == {"litellm:exact": None}
+    caches = await find_caches(aclient, None, KEYS, budget_s=30)
+    assert {cache.name: cache.entries for cache in caches} == {"litellm:exact": MANY}
