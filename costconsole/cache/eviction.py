@@ -31,9 +31,10 @@ from costconsole.cache.outcome import (
 )
 from costconsole.cache.pace import Pace
 from costconsole.cache.policy import Author
-from costconsole.cache.removal import doomed_of, is_cluster, remove, restore, rights_missing
+from costconsole.cache.removal import is_cluster, restore, rights_missing
 from costconsole.cache.search import EntrySearch
 from costconsole.cache.selection import Listed, Match, Selection, frozen, matches
+from costconsole.cache.slices import Slices
 from costconsole.cache.trash import KEPT_MS, Unit, copy_key, new_undo_id, read_member
 from costconsole.cache.weighing import existing, memory_warning, sample_of, weigh
 from costconsole.domain.errors import Problem, Refused, UsageProblem
@@ -113,14 +114,15 @@ class Eviction:
         known = len(selection.keys) if selection.keys else total
         tally = Tally("evicting", known, on_progress, stop)
         kept = Manifest(self._client, self._keys, undo_id) if undoable else None
+        slices = Slices(self._client, undo_id, kept, self._author, selection.sentence(), tally)
         try:
-            await self._evict(selection, undo_id, kept, tally)
+            await self._evict(selection, slices, kept, tally)
         except redis_errors() as error:
             tally.stopped, tally.reason = True, ended(error)
             if not tally.done and tally.reason != OUT_OF_MEMORY:
                 raise
         finally:
-            await asyncio.shield(self._evicted(selection, undo_id if kept else "", kept, tally))
+            await asyncio.shield(self._evicted(selection, undo_id if kept else "", slices, kept, tally))
         return Evicted(
             undo_id=undo_id if kept is not None and tally.done else "",
             evicted=tally.done,
@@ -207,65 +209,26 @@ class Eviction:
         )
         return left
 
-    async def _evict(self, selection: Selection, undo_id: str, kept: Manifest | None, tally: Tally) -> None:
-        pace, asked = Pace(), False
-        found = matches(self._client, self._search, selection, now_ms())
-        async for batch in found:
-            waiting: list[Match] = []
+    async def _evict(self, selection: Selection, slices: Slices, kept: Manifest | None, tally: Tally) -> None:
+        asked = kept is None
+        async for batch in matches(self._client, self._search, selection, now_ms()):
+            known = [match for match in batch if match.cache is not None]
             for match in batch:
                 if match.cache is None:
                     tally.count(text(match.key), UNKNOWN)
-                else:
-                    waiting.append(match)
-            if waiting and kept is not None and not asked:
+            if known and not asked:
                 asked = True
-                if why := await self._no_undo(waiting[0].key):
+                if why := await self._no_undo(known[0].key):
                     raise Refused(f"Nothing was evicted: {why}.")
-            while waiting and not tally.stops():
-                taken = waiting[: pace.size]
-                waiting = waiting[len(taken) :]
-                waiting[:0] = await self._slice(taken, undo_id, kept, selection, tally, pace)
-                tally.tell()
-                # The console draws, and other tasks come in, between two slices.
-                await asyncio.sleep(0)
+            await slices.add(known)
             if tally.stops():
-                return
+                break
+        await slices.finish()
 
-    async def _slice(
-        self,
-        taken: Sequence[Match],
-        undo_id: str,
-        kept: Manifest | None,
-        selection: Selection,
-        tally: Tally,
-        pace: Pace,
-        tries: int = 3,
-    ) -> list[Match]:
-        """Evict these entries; returns those that weren't tried, for the server refused one before them."""
-        doomed = await doomed_of(self._client, taken, undo_id)
-        members = [one.member() for one in doomed]
-        if kept is not None:
-            indexes = {match.cache.index for match in taken if match.cache and match.cache.index}
-            await kept.announce(members, self._author, selection.sentence(), indexes)
-        words, busy = await remove(self._client, doomed, copies=kept is not None)
-        pace.took(len(taken), busy)
-        if kept is not None:
-            await kept.withdraw([m for m, word in zip(members, words, strict=True) if word != "done"])
-        for match, word in zip(taken, words, strict=True):
-            if word == "moved" and tries:
-                # What was taken out before it in this slice has moved it.
-                await self._slice([match], undo_id, kept, selection, tally, pace, tries - 1)
-            elif word == "done":
-                tally.count(text(match.key))
-            elif word in WHY:
-                tally.count(text(match.key), WHY[word])
-            elif word:
-                tally.count(text(match.key), refusal(word), failed=True)
-                if "OOM" in word:
-                    tally.stopped, tally.reason = True, OUT_OF_MEMORY
-        return [match for match, word in zip(taken, words, strict=True) if not word]
-
-    async def _evicted(self, selection: Selection, undo_id: str, kept: Manifest | None, tally: Tally) -> None:
+    async def _evicted(
+        self, selection: Selection, undo_id: str, slices: Slices, kept: Manifest | None, tally: Tally
+    ) -> None:
+        await slices.settle()
         if not tally.done:
             return
         with contextlib.suppress(*redis_errors()):

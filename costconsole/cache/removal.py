@@ -34,7 +34,7 @@ def is_cluster(client: Any) -> bool:
 async def doomed_of(client: Any, matches: Sequence[Match], undo_id: str) -> list[Doomed]:
     """What is to be removed for these entries. All have a cache."""
     entries = {match.key: match.entry for match in matches}
-    for cache, keys in _sharing(matches):
+    for cache, keys in sharing(matches):
         missing = [key for key in keys if entries[key] is None]
         for found in await read_entries(Readers(client, client), cache, missing):
             entries[found.key] = found.entry
@@ -146,8 +146,8 @@ async def _raw(client: Any, read: Command) -> Any:
         return None
 
 
-def _sharing(matches: Sequence[Match]) -> list[tuple[CacheInfo, list[bytes]]]:
-    """The caches among them whose entries share keys with others, and the keys of these entries."""
+def sharing(matches: Sequence[Match]) -> list[tuple[CacheInfo, list[bytes]]]:
+    """The caches among these entries whose entries share keys with others, and the keys of these entries."""
     groups: dict[str, tuple[CacheInfo, list[bytes]]] = {}
     for match in matches:
         if match.cache is not None and match.cache.name not in groups:

@@ -283,7 +283,8 @@ async def test_a_console_that_dies_in_the_middle_loses_nothing(aclient: Any, cli
     assert 0 < gone < 60
     survivor = await evicting(aclient)
     (cut_off,) = await survivor.history()
-    assert (cut_off.evicted, cut_off.remaining, cut_off.who) == (None, gone, "ann")
+    assert (cut_off.evicted, cut_off.who) == (None, "ann")
+    assert cut_off.remaining >= gone
     back = await survivor.undo()
     assert (back.restored, back.skipped) == (gone, ())
     assert {key: stored(client, key) for key in keys} == before
