@@ -154,13 +154,6 @@ async def betterdb_counts(client: Any) -> tuple[HitRate, ...]:
     return tuple(rate for rate in found if rate is not None)
 
 
-async def announced_prefixes(client: Any) -> list[str]:
-    """Beginnings of the keys that BetterDB's caches and their counters have; empty where there is none."""
-    (announced,) = await arun_all(client, [("HGETALL", _BETTERDB)])
-    names = () if isinstance(announced, Exception) else pairs(announced)
-    return [_BETTERDB, *(f"{name}:" for name in names)] if names else []
-
-
 def counted(cache: str, counts: Mapping[str, Any]) -> HitRate | None:
     """A share of hits from a library's own counters: `hits`, `misses`, or those of its tiers."""
     hits = sum(_whole(value) for name, value in counts.items() if name in ("hits", "llm:hits", "tool:hits"))

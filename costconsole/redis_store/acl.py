@@ -20,10 +20,12 @@ _LOOKING = """
 """
 _SEARCHING = "ft._list ft.info ft.search ft.aggregate"
 _CHANGING = """
-    evalsha eval script|exists multi exec watch unwatch
-    hset hdel hincrby xadd xtrim publish
-    zadd zrem zincrby zscore get set del unlink pexpire pexpireat persist rename dump restore
+    evalsha eval publish xadd
+    hset hdel hincrby hkeys get set unlink rename dump restore pexpire pexpiretime persist
+    sadd srem scard sscan zadd zrem zincrby zrevrange zremrangebyscore
 """
+_ALSO = {"get": "getrange", "json.": "json.arrindex", "v": "vinfo vrandmember vemb"}
+"""By how the commands begin that read entries: what tells their library from another's."""
 _CHANGING_SHARED = {"v": "vrem vadd vsetattr", "json.": "json.set json.del json.arrpop json.arrinsert"}
 """By how the commands begin that read such keys: entries that share a key leave it one by one."""
 _NAMESPACES = "costconsole:namespaces"
@@ -34,6 +36,7 @@ def acl_rule(
     keys: Keys,
     *,
     prefixes: Iterable[str] = (),
+    of_modules: Iterable[str] = (),
     indexes: Iterable[str] = (),
     commands: Iterable[str] = (),
     search: bool = True,
@@ -41,19 +44,26 @@ def acl_rule(
     """`ACL SETUSER ...` for a role. The password is left for the operator to fill in.
 
     `prefixes` are those of the caches and of their indexes, `indexes` the names of these, `commands` what
-    layouts read by. A server takes the name of an index for a key that is read and written by a search: a
-    viewer may write such a key, but has no command to do it with.
+    layouts read by. A server takes the name of an index for a key that a search reads and writes, and asks
+    for both rights where a module's commands read a key (prefixes `of_modules`): a viewer may write those
+    keys, but has no command to do it with.
     """
     reads = [f"%R~{_NAMESPACES}", f"%R~{_escaped(keys.root)}*"]
-    wanted = set(prefixes)
+    whole = set(of_modules)
+    wanted = set(prefixes) | whole
     reads += [
-        f"%R~{_escaped(prefix)}*"
+        f"{'~' if prefix in whole else '%R~'}{_escaped(prefix)}*"
         for prefix in sorted(wanted)
-        if not any(prefix != wide and prefix.startswith(wide) for wide in (*wanted, keys.root))
+        if not any(
+            prefix != wide and prefix.startswith(wide) and (prefix not in whole or wide in whole)
+            for wide in (*wanted, keys.root)
+        )
     ]
     reads += [f"~{_escaped(index)}" for index in sorted(set(indexes))]
     read_by = [command.lower() for command in commands]
     granted = [*_LOOKING.split(), *(_SEARCHING.split() if search else ()), *read_by]
+    for start, also in _ALSO.items():
+        granted += also.split() if any(name.startswith(start) for name in read_by) else ()
     words = ["ACL", "SETUSER", f"costconsole-{role}", "reset", "on", ">PASSWORD"]
     if role == "operator":
         reads = [pattern.replace("%R~", "~", 1) for pattern in reads]

@@ -10,18 +10,23 @@ import pytest
 import redis
 import redis.asyncio
 
+from costconsole.cache.catalog import find_caches
+from costconsole.cache.eviction import Eviction, Selection
 from costconsole.cache.policy import Author, aread_policy, awrite_policy
+from costconsole.cache.search import EntrySearch
 from costconsole.cli import main
 from costconsole.console.redis_source import RedisSource
 from costconsole.demo.server import EmbeddedRedis
 from costconsole.domain.window import WINDOWS
 from costconsole.redis_store.keys import Keys
+from costconsole.redis_store.probe import probe
 from costconsole.redis_store.target import parse_target
 from costconsole.settings import Settings
 from tests.cache.filling import KEYS, own_cache, redisvl_index, store
+from tests.cache.recording import load, replay
 from tests.cache.vectors import unit
 from tests.console.test_redis_source import fill
-from tests.health.broken import AxisModel, put
+from tests.health.broken import AxisModel, put, vector_of
 
 PASSWORD = "s3cret"
 PROBE = "key costconsole:{default}:probe"
@@ -127,11 +132,40 @@ async def test_an_operator_reads_and_changes_the_policy(url: str, capsys: pytest
     async with redis.asyncio.Redis.from_url(operator, protocol=2) as client:
         await awrite_policy(client, Keys(), {"threshold": 0.91}, Author("ann", "here"))
         assert (await aread_policy(client, Keys())).threshold == 0.91
+        server = await probe(client)
+        search = EntrySearch(client, await find_caches(client, server, Keys()), Keys())
+        eviction = Eviction(client, search, Keys(), server, Author("ann", "here"))
+        for entry in await search.newest():
+            done = await eviction.evict(Selection.of([entry]))
+            assert done.evicted == 1, done.skipped
+            assert (await eviction.undo(done.undo_id)).restored == 1
+            assert await eviction.set_ttl(entry.key, 600)
+            assert await eviction.set_ttl(entry.key, None) is None
         # How the probe asks for rights that are not needed, and a registry that isn't there.
         assert refused(url) <= {"command acl|dryrun", "command zrevrange", "key __betterdb:caches", PROBE}
         for command in (("SET", "elsewhere", "y"), ("FLUSHDB",), ("CONFIG", "SET", "save", "")):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 await client.execute_command(*command)
+
+
+@pytest.mark.parametrize("library", ["khazad", "gptcache", "betterdb", "litellm", "langchain"])
+async def test_every_library_is_read_under_a_viewers_rights(
+    library: str, fresh_server: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server: EmbeddedRedis = fresh_server(port=0)
+    with redis.Redis.from_url(server.url, protocol=2) as client:
+        replay(client, load(library), lambda _text: vector_of("a"))
+    viewer = become(server.url, await rule(server.url, "viewer", capsys))
+    everything: dict[str, set[str]] = {}
+    for who in (server.url, viewer):
+        async with redis.asyncio.Redis.from_url(who, protocol=2) as client:
+            search = EntrySearch(client, await find_caches(client, None, Keys()), Keys())
+            everything[who] = {entry.key for entry in await search.newest(limit=500)}
+            everything[who] |= {cache.name for cache in search.caches}
+            for key in sorted(everything[who]):
+                await search.entry(key)
+    assert len(everything[viewer]) > 1
+    assert everything[viewer] == everything[server.url]
 
 
 def test_prefixes_stand_for_themselves() -> None:
