@@ -21,7 +21,6 @@ from costconsole.redis_store.replies import text
 
 _QUESTIONS = KeyShape("ReJSON-RL", "*:questions:*", re.compile(rb"(.+:questions:)[0-9]+\Z", re.DOTALL))
 _NUMBER = re.compile(rb"[0-9]+\Z")
-_PATHS = ("$.question", "$.answers", "$.create_on", "$.last_access", "$.deleted")
 _USED_MS = 1_000
 """A question is accessed when it is stored as well; so much later it was a hit."""
 
@@ -72,14 +71,14 @@ class GPTCacheLayout(HashLayout):
         ]
 
     def read(self, cache: CacheInfo, key: bytes) -> Command:
-        return ("JSON.GET", key, *_PATHS)
+        # The whole of it: several paths come in another order each time, as if the entry had changed.
+        return ("JSON.GET", key)
 
     def parse(self, cache: CacheInfo, key: bytes, reply: Any) -> CacheEntry | None:
-        found = mapping(from_json(reply))
-        return self._entry(cache, key, {path[2:]: values[0] for path, values in found.items() if values})
+        return self._entry(cache, key, mapping(from_json(reply)))
 
     def read_whole(self, cache: CacheInfo, key: bytes) -> Command:
-        return ("JSON.GET", key)
+        return self.read(cache, key)
 
     def parse_whole(self, cache: CacheInfo, key: bytes, reply: Any) -> CacheEntry | None:
         stored = mapping(from_json(reply))

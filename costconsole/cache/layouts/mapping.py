@@ -58,10 +58,10 @@ class MappingLayout(HashLayout):
         return _named(mapped.get("vector", ""), mapped.get("filter", "")).knn(cache, vector, k, scope)
 
     def read(self, cache: CacheInfo, key: bytes) -> Command:
-        names = _listed(_of(cache))
         if cache.detail("type") == "json":
-            return ("JSON.GET", key, *(_path(name) for name in names))
-        return ("HMGET", key, *names)
+            # The whole of it: several paths come in another order each time, as if the entry had changed.
+            return ("JSON.GET", key)
+        return ("HMGET", key, *_listed(_of(cache)))
 
     def age(self, cache: CacheInfo, reply: Any) -> str | None:
         mapped = _of(cache)
@@ -141,11 +141,8 @@ class MappingLayout(HashLayout):
         """The listed fields by name, as bytes, from a reply to `read`."""
         names = _listed(_of(cache))
         if cache.detail("type") == "json":
-            found = from_json(reply)
-            if len(names) == 1 and isinstance(found, list):
-                found = {_path(names[0]): found}
-            paths = as_mapping(found)
-            return {name: _bytes(values[0]) for name in names if (values := paths.get(_path(name)))}
+            stored = as_mapping(from_json(reply))
+            return {name: _bytes(stored[name]) for name in names if name in stored}
         values = reply if isinstance(reply, Sequence) and not isinstance(reply, str | bytes) else ()
         return {name: value for name, value in zip(names, values, strict=False) if value is not None}
 
