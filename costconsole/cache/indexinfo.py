@@ -85,8 +85,8 @@ def parse_index_info(name: str, reply: Any, *, own_uses: int = 0) -> IndexInfo:
         docs=docs,
         memory_bytes=None if megabytes is None else int(megabytes * 1024 * 1024),
         failures=int(_number(found.get("hash_indexing_failures")) or 0),
-        failure=text(errors.get("last indexing error")),
-        failed_key=_failed_key(errors),
+        failure=_told(errors.get("last indexing error")),
+        failed_key=_told(errors.get("last indexing error key")),
         uses=_whole(found.get("number_of_uses")),
         max_doc_id=_whole(found.get("max_doc_id")),
         own_uses=own_uses,
@@ -108,9 +108,9 @@ def _field(attribute: Any) -> IndexField:
     )
 
 
-def _failed_key(errors: Mapping[str, Any]) -> str:
-    key = text(errors.get("last indexing error key"))
-    return "" if key == "N/A" else key
+def _told(value: Any) -> str:
+    known = text(value)
+    return "" if known == "N/A" else known
 
 
 def _whole(value: Any) -> int | None:

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-_COUNTED = frozenset(("FT.SEARCH", "FT.AGGREGATE", "FT.INFO"))
+_NAMES = ("FT.SEARCH", "FT.AGGREGATE", "FT.INFO")
+_COUNTED = frozenset((*_NAMES, *(name.encode() for name in _NAMES)))
 _asked: Counter[str] = Counter()
 
 
