@@ -196,6 +196,17 @@ async def test_with_several_thresholds_those_listed_that_reach_their_own() -> No
         assert {listed.key for listed in s.eviction.selections[-1].keys} == wanted
 
 
+async def test_where_none_reaches_the_threshold_all_down_to_the_cursor_are_meant() -> None:
+    found = tuple(replace(e, similarity=(e.similarity or 0) / 2) for e in fakes.entries())
+    async with stage(found) as s:
+        await s.press("slash", *"refund", "enter", "j", "j", "D")
+        assert "as the entry under the cursor, or nearer" in text(s.app)
+        await s.press("y")
+        await s.done()
+        assert s.note.startswith("evicted 3 · ")
+        assert not {entry.key for entry in found[:3]} & s.listed
+
+
 async def test_everything_in_all_caches_is_not_evicted_by_one_key() -> None:
     async with stage() as s:
         await s.press("D")

@@ -19,20 +19,18 @@ from costconsole.console.palette import Command
 from costconsole.console.safe import safe
 from costconsole.console.screens.entries_actions import ACTION_BINDINGS, Changed, EntryActions, next_left
 from costconsole.console.screens.entries_feed import Feed
-from costconsole.console.screens.entries_finder import Found, Mode, count_words, note_words
+from costconsole.console.screens.entries_finder import Mode, count_words, note_words
 from costconsole.console.screens.entries_listing import (
     NATURAL,
-    Held,
     Listing,
     Shape,
     columns,
-    dividers,
-    in_order,
+    listed,
     thresholds_now,
 )
 from costconsole.console.screens.entries_panel import EntryPanel
 from costconsole.console.screens.entries_query import EntryTable, QueryInput
-from costconsole.console.screens.entries_reader import Notice
+from costconsole.console.screens.entries_reader import NoteLine, Notice
 from costconsole.console.screens.entries_style import STYLE
 from costconsole.console.screens.entries_words import (
     LIST_TITLES,
@@ -44,10 +42,9 @@ from costconsole.console.screens.entries_words import (
     no_cache_lines,
     title_words,
 )
-from costconsole.console.screens.entries_wrap import wrap_text
 from costconsole.console.source import Link
 from costconsole.console.widgets.painted import Painted, fit
-from costconsole.console.widgets.table import LiveTable, Row
+from costconsole.console.widgets.table import LiveTable
 from costconsole.domain.entry import CacheEntry
 from costconsole.domain.figures import LedgerView
 
@@ -122,7 +119,7 @@ class EntriesPage(Page):
             yield EntryPanel(
                 self.source, clock=app.clock, tz=app.settings.tz, fail=self._feed.failed, id="entry"
             )
-        yield Painted(id="note")
+        yield NoteLine(id="note")
         yield Notice(id="nothing")
 
     def on_mount(self) -> None:
@@ -268,7 +265,18 @@ class EntriesPage(Page):
         thresholds, differ = thresholds_now(self._feed.caches or (), self._view)
         if anew or listing is None or listing.thresholds != thresholds:
             drawn = {} if listing is None or listing.shape != self._shape else listing.drawn
-            listing = self._listed(found, now, thresholds, differ, drawn)
+            listing = listed(
+                self._shape,
+                found.by,
+                found.held,
+                None if self._feed.why_not_sorted() else self._sort,
+                thresholds,
+                may_differ=differ,
+                now_ms=now,
+                charset=self.console_app.settings.charset,
+                drawn=drawn,
+                marks=self._actions.marks,
+            )
         elif listing.now_ms != now:
             listing = listing.at(now)
         else:
@@ -285,26 +293,6 @@ class EntriesPage(Page):
             self._table.border_subtitle = safe(words)
         self._count()
         self._note()
-
-    def _listed(
-        self,
-        found: Found,
-        now_ms: int,
-        thresholds: dict[str, float],
-        differ: bool,
-        drawn: dict[str, tuple[object, Row]],
-    ) -> Listing:
-        held: Sequence[Held] = found.held
-        sort = self._sort
-        if sort is not None and not self._feed.why_not_sorted():
-            held = in_order(held, *sort)
-        by_similarity = found.by == "meaning" and sort in (None, ("similarity", True))
-        lines = dividers(held, thresholds, may_differ=differ) if by_similarity else {}
-        if len(drawn) > 4 * max(200, len(held)):
-            drawn = {}
-        charset = self.console_app.settings.charset
-        marks = self._actions.marks
-        return Listing(self._shape, held, now_ms, charset, thresholds, lines, drawn, marks)
 
     def _count(self) -> None:
         found = self._feed.found
@@ -323,12 +311,7 @@ class EntriesPage(Page):
             words, ink = self._actions.words, self._actions.ink
         elif not words and cache is not None and cache.problem:
             words, ink = f"{cache.name}: {cache.problem}", "warn"
-        note = self.query_one("#note", Painted)
-        width = max(20, note.content_size.width or self.size.width - 4)
-        lines = wrap_text(str(safe(words)), width, ink)[:2] if words else [()]
-        if note.styles.height is None or note.styles.height.value != len(lines):
-            note.styles.height = len(lines)
-        note.paint(lines)
+        self.query_one(NoteLine).tell(words, ink)
 
     # -- the entry beside the list
 

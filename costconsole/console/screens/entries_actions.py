@@ -113,8 +113,6 @@ class EntryActions:
     def _why_not_all(self, found: Found) -> str:
         if found.by == "newest" and len(found.question.chosen) > 1:
             return "that would be everything: search first, or choose one cache"
-        if found.by == "meaning" and not self._reaching(found):
-            return "no entry here reaches the threshold: select those that are meant"
         return ""
 
     def _reaching(self, found: Found) -> tuple[CacheEntry, ...]:
@@ -208,6 +206,14 @@ class EntryActions:
             return f"all with the words {quoted}", partial(_given, Selection(caches=caches, text=text))
         if found.by == "key":
             return f"all whose key has {quoted}", partial(self._all_keys, found)
+        reaching, cursor = self._reaching(found), self._cursor()
+        if not reaching and cursor is not None:
+            least = cursor.similarity or 0.0
+            near = [held.entry for held in found.held if (held.entry.similarity or 0.0) >= least]
+            what = (
+                f"as near to {quoted} as the entry under the cursor, or nearer (none reaches the threshold)"
+            )
+            return what, partial(_given, Selection.of(near))
         thresholds, differ = thresholds_now(question.chosen, self._view())
         values = set(thresholds.values())
         if len(values) == 1 and len(thresholds) == len(question.chosen) and not differ:
@@ -215,7 +221,7 @@ class EntryActions:
             what = f"similarity {similarity(least)} (the threshold) or more to {quoted}"
             return what, partial(self._near, text, least, caches)
         what = f"listed for {quoted}, and reaching the threshold of their cache where it has one"
-        return what, partial(_given, Selection.of(self._reaching(found)))
+        return what, partial(_given, Selection.of(reaching))
 
     async def _near(self, text: str, least: float, caches: tuple[str, ...]) -> Selection:
         from costconsole.cache.selection import Selection
@@ -243,8 +249,7 @@ class EntryActions:
             return await self._page.source.eviction.preview(await select())
 
         app = self._page.console_app
-        sheet = ConfirmSheet(what, look, self._go, now_ms=app.clock(), tz=app.settings.tz)
-        app.push_screen(sheet)
+        app.push_screen(ConfirmSheet(what, look, self._go, now_ms=app.clock()))
 
     def _go(self, preview: Preview) -> None:
         self._run(partial(self._evict, preview))

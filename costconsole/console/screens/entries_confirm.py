@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -41,8 +41,8 @@ class ConfirmSheet(Sheet):
     ]
     DEFAULT_CSS = """
     ConfirmSheet {
-        #facts { height: 1fr; }
-        #question { height: 1; }
+        #facts { height: 1; }
+        #question { height: 1; margin-top: 1; }
         #typed { display: none; width: 40; }
         #wrong { height: 1; }
     }
@@ -55,15 +55,14 @@ class ConfirmSheet(Sheet):
         confirmed: Callable[[Preview], None],
         *,
         now_ms: int,
-        tz: tzinfo | None,
     ) -> None:
         super().__init__()
         self._what = what
         self._look = look
         self._confirmed = confirmed
         self._now_ms = now_ms
-        self._tz = tz
         self._preview: Preview | None = None
+        self._facts: Callable[[int], list[Line]] = partial(wrap, (("looking at what that is…", "muted"),))
 
     def compose(self) -> ComposeResult:
         yield Static(safe("Evict", "accent"), classes="sheet-title")
@@ -75,29 +74,37 @@ class ConfirmSheet(Sheet):
         yield Painted(id="wrong")
 
     def on_mount(self) -> None:
-        self.query_one("#facts", Painted).paint(((("looking at what that is…", "muted"),),))
         self.run_worker(self._prepare(), exit_on_error=False)
 
     async def _prepare(self) -> None:
         try:
             preview = await self._look()
         except Problem as problem:
-            words = visible(str(problem))
-            self.query_one("#facts", Painted).paint(lambda width, _height: wrap(((words, "bad"),), width))
+            self._facts = partial(wrap, ((visible(str(problem)), "bad"),))
+            self._draw()
             self._ask((("esc back", "muted"),))
             return
         self._preview = preview
         title = f"Evict {entries_words(preview.count, at_least=not preview.complete)}?"
         self.query_one(".sheet-title", Static).update(safe(title, "accent"))
-        self.query_one("#facts", Painted).paint(
-            lambda width, _height: preview_lines(preview, self._what, self._now_ms, width)
-        )
+        self._facts = partial(preview_lines, preview, self._what, self._now_ms)
+        self._draw()
         if not preview.count:
             self._ask((("There is nothing to evict. ", "text"), ("esc back", "muted")))
         elif self.is_typed:
             self._ask_for_words()
         else:
             self._ask((("y", "accent"), (" evict   ", "text"), ("n", "accent"), (" keep (Enter)", "text")))
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        facts = self.query_one("#facts", Painted)
+        lines = self._facts(max(40, self.size.width - 4))
+        # The question stays in sight, however little room there is.
+        facts.styles.height = max(1, min(len(lines), self.size.height - 9))
+        facts.paint(lines)
 
     @property
     def is_typed(self) -> bool:

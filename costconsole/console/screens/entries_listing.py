@@ -222,6 +222,29 @@ class Listing:
         return cells
 
 
+def listed(
+    shape: Shape,
+    by: str,
+    held: Sequence[Held],
+    sort: tuple[str, bool] | None,
+    thresholds: Thresholds,
+    *,
+    may_differ: bool,
+    now_ms: int,
+    charset: Charset,
+    drawn: dict[str, tuple[object, Row]],
+    marks: frozenset[str],
+) -> Listing:
+    """Entries found in the way `by`, in the order of `sort` if there is one; `drawn`: rows to use again."""
+    if sort is not None:
+        held = in_order(held, *sort)
+    by_similarity = by == "meaning" and sort in (None, NATURAL["meaning"])
+    lines = dividers(held, thresholds, may_differ=may_differ) if by_similarity else {}
+    if len(drawn) > 4 * max(200, len(held)):
+        drawn = {}
+    return Listing(shape, held, now_ms, charset, thresholds, lines, drawn, marks)
+
+
 def prompt_cell(entry: CacheEntry) -> Content:
     """The first words of a prompt; of one that is not stored or empty, that."""
     if entry.prompt is None:

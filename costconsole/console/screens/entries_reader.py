@@ -8,9 +8,12 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.events import MouseScrollDown, MouseScrollUp, Resize
 from textual.message import Message
+from textual.widget import Widget
 
 from costconsole.console.safe import safe
+from costconsole.console.screens.entries_wrap import wrap_text
 from costconsole.console.widgets.painted import Line, Painted
+from costconsole.domain.text import visible
 
 
 class Reader(Painted, can_focus=True, inherit_bindings=False):
@@ -95,3 +98,17 @@ class Reader(Painted, can_focus=True, inherit_bindings=False):
 
 class Notice(Painted, can_focus=True):
     """What stands in place of a list that there isn't: it has the focus, so that the page's keys work."""
+
+
+class NoteLine(Painted):
+    """A sentence under the list, in one line or two."""
+
+    def tell(self, words: str, ink: str) -> None:
+        """Say this; nothing, with empty words."""
+        parent = self.parent
+        across = parent.size.width - 4 if isinstance(parent, Widget) else 0
+        width = max(20, self.content_size.width or across)
+        lines = wrap_text(visible(words), width, ink)[:2] if words else [()]
+        if self.styles.height is None or self.styles.height.value != len(lines):
+            self.styles.height = len(lines)
+        self.paint(lines)

@@ -97,8 +97,8 @@ class UndoSheet(Sheet):
                 Column("evicted", "evicted", 7, "right"),
                 Column("left", "to undo", 7, "right"),
                 Column("until", "until", 14),
-                Column("who", "who", 20, drop=1),
-                Column("what", "which", 20, flex=True),
+                Column("who", "who", 16, drop=1),
+                Column("what", "which", 18, flex=True),
             ],
             id="undos",
         )
