@@ -59,7 +59,7 @@ async def fingerprint(
         )
     layout = layout_of(cache)
     pairs = [
-        (one.key, layout.wrap(cache, one.entry.prompt), one.vector)
+        (one.key, one.entry.embedded or layout.wrap(cache, one.entry.prompt), one.vector)
         for one in (sample.entries if sample is not None else ())
         if one.vector and one.entry.prompt
     ]
@@ -68,7 +68,7 @@ async def fingerprint(
             read = layout.read_vector(cache, entry.key.encode("utf-8", "surrogateescape"))
             vector = layout.parse_vector(cache, await client.execute_command(*read)) if read else None
             if vector and entry.prompt:
-                pairs.append((entry.key, layout.wrap(cache, entry.prompt), vector))
+                pairs.append((entry.key, entry.embedded or layout.wrap(cache, entry.prompt), vector))
     pairs = pairs[:: max(1, len(pairs) // _SAMPLES)][:_SAMPLES]
     try:
         result = await acheck_fingerprint(model, [(text, vector) for _, text, vector in pairs])  # type: ignore[arg-type]

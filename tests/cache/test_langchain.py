@@ -16,6 +16,7 @@ import pytest
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.layouts.langchain import read_generations, unwrapped, wrapped
 from costconsole.cache.search import EntrySearch
+from costconsole.embedding.fingerprint import check_fingerprint
 from tests.cache.filling import redisvl_index, redisvl_store, searching
 from tests.cache.recording import dump, load, replay, run_writer
 from tests.cache.vectors import unit
@@ -312,3 +313,21 @@ async def test_the_library_of_today_writes_what_was_recorded(
     search = await searching(aclient, budget_s=5)
     check_caches(search)
     await check_entries(search)
+
+
+async def test_the_model_that_wrote_envelopes_of_all_kinds_is_recognised(
+    client: Any, aclient: Any, embedder: Any
+) -> None:
+    """System messages and pictures are in the envelope that was embedded, not in the prompt as shown."""
+    search = await recorded(client, aclient, lambda text: embedder.embed([text])[0].vector)
+    for entry in await search.newest("llmcache"):
+        assert entry.embedded is not None
+        assert hashlib.sha256(entry.embedded.encode()).hexdigest() == entry.key.partition(":")[2]
+    cache = search.cache("llmcache")
+    assert cache is not None
+    samples = []
+    for entry in await search.newest(cache):
+        stored = layout_of(cache).parse_vector(cache, client.hget(entry.key, "prompt_vector"))
+        assert stored is not None
+        samples.append((entry.embedded or "", stored))
+    assert check_fingerprint(embedder, samples).verdict == "same"

@@ -69,6 +69,7 @@ class LangChainSemanticLayout(RedisVLLayout):
             plain,
             library=self.library,
             prompt=None if plain.prompt is None else unwrapped(plain.prompt),
+            embedded=plain.prompt,
             response=plain.response if answer is None else answer.text,
             model=(answer.model if answer else "") or _model_of(fields.get("metadata")) or plain.model,
             usage=answer.usage if answer else None,
