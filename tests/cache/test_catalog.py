@@ -11,6 +11,7 @@ import redis.asyncio
 from costconsole.cache.answer import Answer
 from costconsole.cache.catalog import find_caches
 from costconsole.cache.exact import ExactCache
+from costconsole.cache.layouts import layout_of
 from costconsole.cache.policy import Author, write_policy
 from costconsole.cache.search import EntrySearch
 from costconsole.domain.entry import CacheInfo
@@ -124,3 +125,15 @@ async def test_discovery_asks_each_index_once(client: Any, aclient: Any) -> None
     calls = {name.lower(): stat["calls"] for name, stat in stats.items()}
     assert calls["cmdstat_ft.info"] == 2
     assert "cmdstat_keys" not in calls
+
+
+async def test_where_thresholds_are_kept_is_said(client: Any, aclient: Any) -> None:
+    own_cache(client)
+    redisvl_index(client, "llmcache")
+    caches = await found(aclient)
+    (own,) = layout_of(caches[OWN]).thresholds(caches[OWN])
+    assert (own.similarity, own.changes) == (0.95, "now")
+    assert "costconsole threshold" in own.sentence
+    (other,) = layout_of(caches["llmcache"]).thresholds(caches["llmcache"])
+    assert (other.similarity, other.changes) == (None, "no")
+    assert "in its own process" in other.sentence

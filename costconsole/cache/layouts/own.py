@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from costconsole.cache.answer import decode_answer
 from costconsole.cache.indexinfo import IndexInfo
-from costconsole.cache.layouts.base import Family, KeyShape, Surroundings
+from costconsole.cache.layouts.base import Family, KeyShape, Surroundings, Threshold
 from costconsole.cache.layouts.hashes import HashLayout, epoch_ms
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.errors import UsageProblem
@@ -17,6 +17,10 @@ from costconsole.redis_store.replies import text
 _INDEX = re.compile(r"costconsole:\{([^{}]+)\}:semantic")
 _FAMILY = re.compile(r"costconsole:\{([^{}]+)\}:(semantic|exact):")
 _ENTRY = re.compile(rb"[0-9a-f]{64}\Z")
+_IN_POLICY = (
+    "kept in the policy of its namespace, which every gateway follows within a second: change it with "
+    "costconsole threshold"
+)
 _SUBSET = {"prompt": "TEXT", "response": "TEXT", "inserted_at": "NUMERIC", "scope": "TAG"}
 
 
@@ -76,6 +80,11 @@ class OwnLayout(HashLayout):
             tag=text(fields.get("tag")),
             usage=answer.usage if "metadata" in fields else None,
         )
+
+    def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
+        if cache.kind != "semantic":
+            return ()
+        return (Threshold("", cache.threshold, "now", _IN_POLICY),)
 
     def _semantic(self, index: IndexInfo, seen: Surroundings) -> CacheInfo | None:
         match = _INDEX.fullmatch(index.name)
