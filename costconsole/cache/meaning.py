@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.page import EntryPage
 from costconsole.domain.entry import CacheInfo
-from costconsole.embedding.embedder import cosine
+from costconsole.embedding.embedder import Embedder, cosine
 
 Embed = Callable[[Sequence[str]], Awaitable[Sequence[bytes]]]
 """Texts to their vectors (float32, L2-normalized)."""
@@ -51,6 +51,18 @@ async def by_meaning(
         partial=any(page.partial for page in pages),
         note="; ".join(page.note for page in pages if page.note),
     )
+
+
+async def vectors_for(
+    prompt: str, caches: Sequence[CacheInfo], embedder: Embedder
+) -> tuple[bytes, dict[str, bytes]]:
+    """The prompt's own vector, and by name those of caches whose writers embed another text for it."""
+    texts = texts_for(prompt, caches)
+    others = [text for text in texts if text != prompt]
+    bare, *wrapped = [one.vector for one in await embedder.aembed([prompt, *others])]
+    return bare, {
+        cache.name: vector for text, vector in zip(others, wrapped, strict=True) for cache in texts[text]
+    }
 
 
 async def with_text_similarity(

@@ -48,6 +48,8 @@ class Selection:
     older_than_ms: int | None = None
     never_expires: bool = False
     listed_ms: int | None = None
+    vectors: tuple[tuple[str, bytes], ...] = ()
+    """By a cache's name: its vector of the prompt, where its writer embeds another text than `vector`'s."""
 
     @classmethod
     def of(cls, entries: Iterable[CacheEntry]) -> Selection:
@@ -152,11 +154,11 @@ async def _by_vector(
     search: EntrySearch, selection: Selection, chosen: Sequence[CacheInfo], now_ms: int
 ) -> AsyncIterator[Sequence[Match]]:
     """All within the similarity: the nearest are asked for until one of them lies beyond it."""
-    least = selection.min_similarity or 0.0
+    least, vectors = selection.min_similarity or 0.0, dict(selection.vectors)
     for cache in chosen:
         k = _FIRST_NEIGHBORS
         while True:
-            page = await search.by_vector(selection.vector, cache, k)
+            page = await search.by_vector(vectors.get(cache.name, selection.vector), cache, k)
             near = [entry for entry in page if (entry.similarity or 0.0) >= least]
             if len(near) < k or len(near) < len(page):
                 break

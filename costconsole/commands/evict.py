@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from costconsole.domain.window import parse_duration
 if TYPE_CHECKING:
     from costconsole.cache.eviction import Evicted, Preview, Progress
     from costconsole.cache.selection import Selection
+    from costconsole.domain.entry import CacheInfo
 
 _TYPED_ABOVE = 20
 _SHOWN = 10
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         )
         search = EntrySearch(session.client, caches, session.keys)
         eviction = Eviction(session.client, search, session.keys, session.server, this_author())
-        selection = await _selection(args, session)
+        selection = await _selection(args, session, caches)
         preview = await eviction.preview(selection, budget_s=_WEIGH_S)
         if args.dry_run:
             _print_preview(preview, args)
@@ -70,13 +71,15 @@ def run(args: argparse.Namespace) -> int:
     return run_session(args, work)
 
 
-async def _selection(args: argparse.Namespace, session: Session) -> Selection:
+async def _selection(args: argparse.Namespace, session: Session, caches: Sequence[CacheInfo]) -> Selection:
+    from costconsole.cache.meaning import vectors_for
     from costconsole.cache.policy import aread_policy
     from costconsole.cache.selection import Listed, Selection
 
     if args.min_similarity is not None and args.query is None:
         raise UsageProblem("--min-similarity needs a --query that entries are similar to")
     vector, least = b"", None
+    vectors: dict[str, bytes] = {}
     if args.query is not None:
         if not args.query.strip():
             raise UsageProblem("the query is empty: write what to search for")
@@ -84,12 +87,13 @@ async def _selection(args: argparse.Namespace, session: Session) -> Selection:
         if least is None:
             least = (await aread_policy(session.client, session.keys)).threshold
         async with open_embedder(session.settings) as embedder:
-            vector = (await embedder.aembed([args.query]))[0].vector
+            vector, vectors = await vectors_for(args.query, caches, embedder)
     older = args.older_than
     return Selection(
         keys=tuple(Listed(key) for key in args.keys),
         caches=(args.cache,) if args.cache is not None else (),
         vector=vector,
+        vectors=tuple(vectors.items()),
         min_similarity=least,
         model=args.model,
         older_than_ms=None if older is None else parse_duration(older) * 1000,

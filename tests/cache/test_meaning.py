@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from costconsole.cache.meaning import by_meaning, texts_for, with_text_similarity
+from costconsole.cache.eviction import Selection
+from costconsole.cache.meaning import by_meaning, texts_for, vectors_for, with_text_similarity
+from tests.cache.evicting import evicting
 from tests.cache.filling import own_cache, searching, store
 from tests.cache.recording import load, replay
 from tests.cache.test_langchain import FRANCE
@@ -58,3 +60,19 @@ async def test_one_text_is_embedded_once_for_all_caches_that_share_it(client: An
     page = await by_meaning(search, "hi", search.caches, 5, embed)
     assert [entry.prompt for entry in page] == ["hello"]
     assert asked == [["hi"]]
+
+
+async def test_what_is_evicted_by_meaning_is_what_a_search_shows(
+    client: Any, aclient: Any, embedder: Any
+) -> None:
+    replay(client, load("langchain"), lambda text: embedder.embed([text])[0].vector)
+    eviction = await evicting(aclient)
+    search = eviction._search
+    vector, vectors = await vectors_for(FRANCE, search.caches, embedder)
+    assert set(vectors) == {"llmcache", "user_1", "user_10"}
+    done = await eviction.evict(
+        Selection(caches=("llmcache",), vector=vector, vectors=tuple(vectors.items()), min_similarity=0.99999)
+    )
+    assert done.evicted == 1
+    assert FRANCE not in [entry.prompt for entry in await search.newest("llmcache")]
+    assert FRANCE in [entry.prompt for entry in await search.newest("user_1")]
