@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import multiprocessing
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -37,7 +36,7 @@ from costconsole.redis_store.probe import probe
 DIMS = 384
 KEYS = Keys("bench")
 PIPELINE = 500
-ROUNDS = 3
+ROUNDS = 5
 
 
 def fill(client: Any, name: str, algorithm: str, entries: int) -> list[str]:
@@ -155,10 +154,11 @@ def compare(algorithm: str, entries: int) -> None:
                 await connection.aclose()
 
             asyncio.run(work())
-    base, mine = statistics.median(reference), statistics.median(ours)
+    # The best rounds: whatever else the machine did takes time from each of the others.
+    base, mine = min(reference), min(ours)
     print(
         f"{algorithm or 'no index':<9} {entries:>7,} {base:>13.2f} {mine:>10.2f} {mine / base:>7.2f}x"
-        f" {statistics.median(back):>8.2f}"
+        f" {min(back):>8.2f}"
     )
 
 
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--graph", type=int, default=20_000)
     parser.add_argument("--from-graph", type=int, default=1_000)
     args = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.1f}; medians of {ROUNDS} rounds, seconds")
+    print(f"load {os.getloadavg()[0]:.1f}; the best of {ROUNDS} rounds, seconds")
     print(f"{'index':<9} {'entries':>7} {'UNLINK+copies':>13} {'evict':>10} {'ratio':>8} {'undo':>8}")
     for algorithm in ("", "FLAT"):
         compare(algorithm, args.entries)

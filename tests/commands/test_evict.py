@@ -165,3 +165,24 @@ def test_hostile_keys_can_not_act_on_the_terminal(cli: Cli, client: Any) -> None
         done = cli("evict", *args)
         assert not any(char in done.out + done.err for char in "\x1b\x07\x9b\u202e"), args
     assert json.loads(cli("evict", "\x1b[2Jkey", "--yes", "--json").out)["evicted"] == 0
+
+
+def test_killed_at_any_moment_nothing_is_lost(cli: Cli, client: Any, redis_url: str) -> None:
+    redisvl_index(client, "llmcache")
+    pipe = client.pipeline(transaction=False)
+    keys = [redisvl_store(pipe, "llmcache", f"prompt {n}", at=f"{1_795_376_000 + n}") for n in range(4_000)]
+    pipe.execute()
+    before = {key: client.hgetall(key) for key in keys}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "costconsole", "--redis", redis_url, "evict", "--cache", "llmcache", "--yes"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while client.exists(*keys) == 4_000:
+        assert process.poll() is None
+    process.kill()
+    process.wait(10)
+    gone = 4_000 - client.exists(*keys)
+    assert 0 < gone < 4_000
+    back = cli("undo", "--json")
+    assert (back.code, back.json["restored"], back.json["skipped"]) == (0, gone, [])
+    assert {key: client.hgetall(key) for key in keys} == before
