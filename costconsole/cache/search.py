@@ -270,7 +270,7 @@ class EntrySearch:
                 continue
             found += compared.nearest
             notes += [cache.problem and f"{cache.name}: {cache.problem}", compared.note]
-        return found, [note for note in notes if note]
+        return found, [note for note in dict.fromkeys(notes) if note]
 
     async def _exists(self, query: str) -> CacheEntry | None:
         raw = query.encode("utf-8", "surrogateescape")
@@ -321,7 +321,11 @@ def _why_not(cache: CacheInfo, vector: bytes) -> str:
     """Why a cache can't be searched by this vector, or ""."""
     dims = len(vector) // 4
     if cache.dims and cache.dims != dims:
-        return f"{cache.name} holds vectors of {cache.dims} dimensions, the model in use gives {dims}"
+        model = cache.detail("embedding_model")
+        written = f" by {model}" if model else ""
+        return (
+            f"{cache.name} holds vectors of {cache.dims} dimensions{written}, the model in use gives {dims}"
+        )
     if cache.metric not in (None, "COSINE"):
         return (
             f"{cache.name} compares by {cache.metric}, not by cosine: it can be listed and searched by text"

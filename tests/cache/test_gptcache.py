@@ -15,7 +15,7 @@ from tests.cache.recording import load, replay
 from tests.cache.writers.provider import ANSWERS, small_vector
 
 FRANCE = "What is the capital of France?"
-NAME = "gptcache:questions"
+NAME = "gptcache"
 
 
 def embed(text: str) -> bytes:
@@ -93,9 +93,9 @@ async def test_two_caches_keep_their_vectors_apart(written: Any, aclient: Any) -
     caches = {cache.name: cache for cache in (await searching(aclient)).caches}
     assert {name: cache.index for name, cache in caches.items()} == {
         NAME: "gptcache",
-        "team:questions": "other",
+        "team": "other",
     }
-    team = caches["team:questions"]
+    team = caches["team"]
     assert layout_of(team).siblings(team, b"team:questions:1") == (b"team:questions:1", b"team:doc:1")
 
 

@@ -54,7 +54,7 @@ async def entries(search: EntrySearch, cache: str) -> list[Any]:
         ("betterdb", "betterdb_scache", []),
         ("betterdb", "agents:llm", []),
         ("betterdb", "agents:tool", []),
-        ("gptcache", "gptcache:questions", ["doc:"]),
+        ("gptcache", "gptcache", ["doc:"]),
         ("khazad", "khazad", []),
     ],
 )

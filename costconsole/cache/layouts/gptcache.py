@@ -138,7 +138,7 @@ class GPTCacheLayout(HashLayout):
                 f"and has nothing to serve"
             )
         return CacheInfo(
-            name=family.prefix.removesuffix(":"),
+            name=family.prefix.removesuffix(":questions:"),
             library=self.library,
             layout=self.name,
             kind="semantic",

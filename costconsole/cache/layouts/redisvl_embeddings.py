@@ -36,8 +36,7 @@ class EmbeddingsLayout(HashLayout):
         caches = []
         for family in seen.families:
             content, model, embedding = seen.replies.get(_probe(family.sample)) or (None, None, None)
-            vector = packed(from_json(embedding))
-            if content is None or model is None or vector is None:
+            if content is None or model is None or packed(from_json(embedding)) is None:
                 continue
             caches.append(
                 CacheInfo(
@@ -47,8 +46,7 @@ class EmbeddingsLayout(HashLayout):
                     kind="embeddings",
                     prefix=family.prefix,
                     entries=family.count if family.complete else None,
-                    dims=len(vector) // 4,
-                    details=(("embedding_model", text(model)),),
+                    # No dims: one cache may hold the vectors of several models.
                 )
             )
         return tuple(sorted(caches, key=lambda cache: cache.name))
