@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -143,6 +144,8 @@ async def look_near(
         begun = time.perf_counter()
         replies = await arun_all(readers.caches, [command for _, command in commands])
         took.append(max(0.0, (time.perf_counter() - begun) * 1000 - trip_ms))
+        # A rest as long as the look-up: the server has other clients.
+        await asyncio.sleep(min(0.1, took[-1] / 1000))
         for (part, _), reply in zip(commands, replies, strict=True):
             if isinstance(reply, Exception):
                 return Nearness(), f"it can't be searched: {reply}"

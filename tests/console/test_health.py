@@ -18,6 +18,7 @@ from costconsole.console.screens.entries_reader import Reader
 from costconsole.console.screens.health import HealthPage
 from costconsole.console.widgets.table import LiveTable
 from costconsole.domain.errors import ConnectionProblem
+from costconsole.health.finding import Finding
 from tests.console.fake_health import FINDINGS, HOSTILE, KEY, HealthSource
 from tests.console.harness import console, lines, text
 
@@ -159,6 +160,26 @@ async def test_the_cursor_stays_on_its_finding_when_others_come_and_go() -> None
         await settled(pilot, page)
         assert page.query_one(LiveTable).cursor_key == "answers\0support\x000"
         assert "answer differently" in " ".join(page.query_one(Reader).whole_text.split())
+
+
+async def test_who_reads_on_while_more_is_found_keeps_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HealthPage, "PACE_S", 0.0)
+    gate = asyncio.Semaphore(0)
+    long = Finding("first", "fail", "words " * 2000)
+    source = HealthSource(gate=gate, found=(long, *FINDINGS))
+    async with health_page(source, wait=False) as (_app, pilot, page):
+        await pilot.pause()
+        await pilot.press("enter", "pagedown")
+        reader = page.query_one(Reader)
+        place = str(reader.border_subtitle)
+        assert place != ""
+        gate.release()
+        gate.release()
+        await pilot.pause()
+        assert len(states(page)) == 3
+        assert str(reader.border_subtitle) == place
+        await pilot.press("escape")
+        await settled(pilot, page)
 
 
 async def test_what_goes_wrong_is_said_and_the_rest_stays() -> None:

@@ -69,6 +69,7 @@ class HealthPage(Page):
         self._findings: list[Finding] = []
         self._by_row: dict[str, Finding] = {}
         self._run: asyncio.Task[None] | None = None
+        self._shown: tuple[Finding, int] | None = None
         self._live = False
         self._told_s = self._shown_s = 0.0
 
@@ -204,10 +205,15 @@ class HealthPage(Page):
         finding = self._by_row.get(self._table.cursor_key or "")
         reader = self._reader
         if finding is None:
+            self._shown = None
             reader.paint(lambda width, height: centred("no finding chosen", width, height))
             return
         width = max(20, reader.content_size.width)
-        reader.read(detail_lines(finding, width))
+        before, self._shown = self._shown, (finding, width)
+        if before != self._shown:
+            # Whoever reads on while others are found keeps the place.
+            same = before is not None and before[0] == finding
+            reader.read(detail_lines(finding, width), keep_place=same)
 
     def on_live_table_row_highlighted(self, event: LiveTable.RowHighlighted) -> None:
         event.stop()
