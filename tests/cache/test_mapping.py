@@ -204,6 +204,14 @@ async def test_a_mapping_goes_before_a_guess_and_names_stay_apart(
     assert {entry.cache for entry in await search.newest()} == {"other", "other (redisvl)"}
 
 
+async def test_a_short_prefix_does_not_reach_what_is_ours(client: Any, aclient: Any, tmp_path: Path) -> None:
+    client.hset(KEYS.exact("0" * 64) + "x", mapping={"q": "ours"})
+    client.hset("costs", mapping={"q": "theirs"})
+    search = await searching(aclient, tmp_path, '[caches.wide]\nprefix = "cost"\nprompt = "q"')
+    assert [entry.prompt for entry in await search.newest("wide")] == ["theirs"]
+    assert [entry.prompt for entry in await search.by_key("cost")] == ["theirs"]
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

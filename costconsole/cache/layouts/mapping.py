@@ -20,6 +20,7 @@ from costconsole.cache.layouts.values import mapping as as_mapping
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.redis_store.replies import pairs, text
 
+_OWN = b"costconsole:"
 _METRICS = {"cosine": "COSINE", "l2": "L2", "ip": "IP"}
 _UNITS_MS = {"s": 1000.0, "ms": 1.0}
 _STORED_MS = 2_000
@@ -42,7 +43,8 @@ class MappingLayout(HashLayout):
 
     def owns(self, cache: CacheInfo, key: bytes) -> bool:
         prefix = cache.prefix.encode()
-        return key.startswith(prefix) and len(key) > len(prefix)
+        # However short the prefix is, the ledger and what was evicted are nobody's entries.
+        return key.startswith(prefix) and len(key) > len(prefix) and not key.startswith(_OWN)
 
     def created_field(self, cache: CacheInfo) -> str | None:
         return _of(cache).get("sorted_by") if cache.index else None
