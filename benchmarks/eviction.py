@@ -170,10 +170,15 @@ def waiting(entries: int, chosen: int) -> None:
         _, still = beside(server.url, lambda: time.sleep(1))
         row("nothing", 1.0, still)
 
+        alone: list[float] = []
+
         def evict() -> None:
             async def work() -> None:
                 connection, eviction = await evicting(server.url)
-                await eviction.evict(await listed(eviction, keys[:chosen]))
+                selection = await listed(eviction, keys[:chosen])
+                started = time.perf_counter()
+                await eviction.evict(selection)
+                alone.append(time.perf_counter() - started)
                 await connection.aclose()
 
             asyncio.run(work())
@@ -188,7 +193,9 @@ def waiting(entries: int, chosen: int) -> None:
 
         row(f"evict {chosen:,}", *beside(server.url, evict))
         row(f"undo {chosen:,}", *beside(server.url, undo))
-        row(f"reference, {chosen:,}", *beside(server.url, lambda: unlink_with_copies(client, keys[:chosen])))
+        took, waits = beside(server.url, lambda: unlink_with_copies(client, keys[:chosen]))
+        row(f"reference, {chosen:,}", took, waits)
+        print(f"evictions alone {alone[0]:.2f} s: {alone[0] / took:.2f}x the reference")
 
 
 def row(name: str, took: float, waits: Sequence[float]) -> None:
