@@ -7,7 +7,10 @@ from costconsole.domain.format import duration
 from costconsole.health.finding import Finding, Status
 from costconsole.health.sample import CacheSample
 
+_SMALL = 1_000
+"""No index of so few entries is slow by itself: what takes long then is a busy machine."""
 _FEW = 10_000
+_ENOUGH = 3
 _SLOW_MS, _TOO_SLOW_MS = 5.0, 50.0
 _BYTES = {"FLOAT64": 8, "FLOAT32": 4, "FLOAT16": 2, "BFLOAT16": 2}
 _BYTES_A_MS = 13e6
@@ -20,9 +23,10 @@ _STEP = (
 
 def flat_index(cache: CacheInfo, docs: int | None, sample: CacheSample | None = None) -> Finding | None:
     """Judged by measured look-ups where the sample has some, otherwise by the size of the vectors."""
-    if cache.algorithm != "FLAT" or not docs or not cache.dims:
+    if cache.algorithm != "FLAT" or not docs or docs <= _SMALL or not cache.dims:
         return None
-    measured = sample.near.median_ms if sample is not None else None
+    enough = sample is not None and sample.near.asked >= _ENOUGH
+    measured = sample.near.median_ms if enough and sample is not None else None
     width = _BYTES.get(cache.datatype or "FLOAT32", 4)
     ms = measured if measured is not None else docs * cache.dims * width / _BYTES_A_MS
     if docs <= _FEW and ms < _SLOW_MS:
