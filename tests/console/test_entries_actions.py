@@ -12,12 +12,15 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from costconsole.cache.outcome import WHY, Evicted
 from costconsole.cache.selection import Selection
 from costconsole.console.app import CostConsoleApp
 from costconsole.console.screens.entries import EntriesPage
+from costconsole.console.screens.entries_chosen import next_left
 from costconsole.console.screens.entries_confirm import ConfirmSheet
+from costconsole.console.screens.entries_listing import Held
 from costconsole.console.screens.entries_query import EntryTable
-from costconsole.console.screens.entries_said import parse_ttl
+from costconsole.console.screens.entries_said import evicted_words, parse_ttl
 from costconsole.console.screens.entries_sheets import UndoSheet
 from costconsole.domain.entry import CacheEntry
 from costconsole.domain.errors import UsageProblem
@@ -358,3 +361,57 @@ async def test_everything_to_be_known_fits(size: tuple[int, int]) -> None:
         for words in ("Evict 26 entries?", "all of this cache", "83.2 kB", "Type 26 or support", "Esc keeps"):
             assert words in shown
         assert shown.count("Can I get a refund") == 5
+
+
+async def test_a_cache_without_a_known_threshold_is_cut_at_the_cursor() -> None:
+    bare = replace(fakes.CACHES[1], threshold=None)
+    found = tuple(replace(e, cache="llmcache") for e in fakes.entries())
+    async with stage(found) as s:
+        s.page.source.known_caches = (bare,)  # type: ignore[attr-defined]
+        await s.press("f5", "slash", *"refund", "enter", "j", "D")
+        assert "Evict 2 entries?" in text(s.app)
+
+
+async def test_no_eviction_goes_on_when_the_console_ends() -> None:
+    async with stage() as s:
+        s.eviction.gate = asyncio.Event()
+        await s.press("c", "D", *"support", "enter")
+        await turns()
+        assert s.page._actions.running
+    s.eviction.gate.set()
+    await turns()
+    assert len(s.eviction.search.found) == 40 - 10
+
+
+async def test_on_another_page_the_outcome_is_told_as_well() -> None:
+    async with stage() as s:
+        s.eviction.gate = asyncio.Event()
+        await s.press("c", "D", *"support", "enter")
+        await turns()
+        await s.pilot.press("1")
+        s.eviction.gate.set()
+        await s.done()
+        assert "evicted 26 · " in lines(s.app)[-1]
+
+
+@pytest.mark.parametrize(
+    ("gone", "at", "left"),
+    [("b", "b", "c"), ("ab", "a", "c"), ("cd", "c", "b"), ("a", "c", "c"), ("abcd", "b", None)],
+)
+def test_the_cursor_goes_to_the_next_that_stays(gone: str, at: str, left: str | None) -> None:
+    held = [Held(replace(fakes.entries()[0], key=key), 0) for key in "abcd"]
+    assert next_left(held, frozenset(gone), at) == left
+
+
+def test_every_reason_for_keeping_is_told() -> None:
+    skipped = (
+        *((f"k{n}", WHY["changed"]) for n in range(3)),
+        ("g", WHY["gone"]),
+        ("r", "the server refused: NOPERM"),
+    )
+    evicted = Evicted("id", 212, (), skipped, True, 7, 1, "the connection to Redis was lost")
+    assert evicted_words(evicted, "22:14", "z") == (
+        "stopped: evicted 212 (3 changed meanwhile and were kept, 1 expired or was removed meanwhile, "
+        "1 not: the server refused: NOPERM, 2 others were kept) · the connection to Redis was lost · "
+        "z brings them back until 22:14"
+    )

@@ -17,7 +17,8 @@ from textual.widgets import Input
 from costconsole.console.page import Export, Page
 from costconsole.console.palette import Command
 from costconsole.console.safe import safe
-from costconsole.console.screens.entries_actions import ACTION_BINDINGS, Changed, EntryActions, next_left
+from costconsole.console.screens.entries_actions import ACTION_BINDINGS, Changed, EntryActions
+from costconsole.console.screens.entries_chosen import Chosen
 from costconsole.console.screens.entries_feed import Feed
 from costconsole.console.screens.entries_finder import Mode, count_words, note_words
 from costconsole.console.screens.entries_listing import (
@@ -45,7 +46,6 @@ from costconsole.console.screens.entries_words import (
 from costconsole.console.source import Link
 from costconsole.console.widgets.painted import Painted, fit
 from costconsole.console.widgets.table import LiveTable
-from costconsole.domain.entry import CacheEntry
 from costconsole.domain.figures import LedgerView
 
 _NARROW = 110
@@ -95,30 +95,33 @@ class EntriesPage(Page):
     def compose(self) -> ComposeResult:
         app = self.console_app
         self._feed = Feed(self.source, self, app.clock, type(self).TIMER)
-        self._actions = EntryActions(
+        table = EntryTable(
+            columns(Shape()),
+            why_not_sorted=self._feed.why_not_sorted,
+            say=self.say,
+            id="list",
+            classes="panel",
+        )
+        panel = EntryPanel(
+            self.source, clock=app.clock, tz=app.settings.tz, fail=self._feed.failed, id="entry"
+        )
+        self._chosen = Chosen(
             self,
             self._feed,
-            cursor=self._under_cursor,
-            shown=self._visited_entry,
-            step_off=self._step_off,
-            changed=self._acted,
+            table,
+            panel,
+            self._visited,
+            listing=lambda: self._listing,
             view=lambda: self._view,
         )
+        self._actions = EntryActions(self, self._feed, self._chosen, changed=self._acted)
         with Horizontal(id="search", classes="panel"):
             yield Painted(id="query-mark")
             yield QueryInput(id="query")
             yield Painted(id="count")
         with Horizontal(id="body"):
-            yield EntryTable(
-                columns(Shape()),
-                why_not_sorted=self._feed.why_not_sorted,
-                say=self.say,
-                id="list",
-                classes="panel",
-            )
-            yield EntryPanel(
-                self.source, clock=app.clock, tz=app.settings.tz, fail=self._feed.failed, id="entry"
-            )
+            yield table
+            yield panel
         yield NoteLine(id="note")
         yield Notice(id="nothing")
 
@@ -275,7 +278,7 @@ class EntriesPage(Page):
                 now_ms=now,
                 charset=self.console_app.settings.charset,
                 drawn=drawn,
-                marks=self._actions.marks,
+                marks=self._chosen.marks,
             )
         elif listing.now_ms != now:
             listing = listing.at(now)
@@ -285,7 +288,7 @@ class EntriesPage(Page):
         column, reverse = self._sort or NATURAL[found.by]
         self._table.mark_order(column, reverse)
         self._table.update_rows(listing)
-        marked = len(self._actions.marked)
+        marked = len(self._chosen.marked)
         held = found.by == "newest" and not self._table.at_top
         words = "held; g follows the newest again" if held else ""
         words = f"{marked:,} selected; Esc selects none" if marked else words
@@ -411,25 +414,6 @@ class EntriesPage(Page):
 
     # -- changing entries
 
-    def _under_cursor(self) -> CacheEntry | None:
-        held = self._listing.entry(self._table.cursor_key) if self._listing is not None else None
-        return None if held is None else held.entry
-
-    def _visited_entry(self) -> CacheEntry | None:
-        """The neighbour that is read instead of the entry under the cursor."""
-        return self._panel.entry if self._visited else None
-
-    def _step_off(self, gone: frozenset[str]) -> None:
-        """Before these leave the list: go to the next that stays, and read none of them any more."""
-        self._visited.clear()
-        held = self._listing.held if self._listing is not None else ()
-        left = next_left(held, gone, self._table.cursor_key)
-        if left is not None:
-            self._table.move_to(left)
-        if self.has_class("-open"):
-            self.remove_class("-open")
-            self._table.focus()
-
     def _acted(self, what: Changed) -> None:
         if what != "words":
             self._draw(anew=True)
@@ -491,10 +475,9 @@ class EntriesPage(Page):
         panel, key = self._panel, self._table.cursor_key
         if panel.near.has_focus and panel.near.cursor_key is not None and not whole:
             return "key of the neighbour", panel.near.cursor_key
-        held = self._listing.entry(key) if self._listing is not None else None
         entry = panel.entry if panel.entry is not None and panel.entry.key == panel.key else None
         if entry is None or (not self._visited and entry.key != key):
-            entry = held.entry if held is not None else None
+            entry = self._chosen.cursor
         return None if entry is None else copied(entry, whole=whole)
 
     def exportable(self) -> Export | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -12,10 +12,10 @@ from textual.binding import Binding
 
 from costconsole.console.keymap import key_name
 from costconsole.console.page import Page
+from costconsole.console.screens.entries_chosen import Chosen, given
 from costconsole.console.screens.entries_confirm import ConfirmSheet
 from costconsole.console.screens.entries_feed import Feed
 from costconsole.console.screens.entries_finder import PAGE, Found
-from costconsole.console.screens.entries_listing import Held, thresholds_now
 from costconsole.console.screens.entries_said import (
     entries_words,
     evicted_words,
@@ -27,13 +27,11 @@ from costconsole.console.screens.entries_said import (
 from costconsole.console.screens.entries_sheets import TtlSheet, UndoSheet
 from costconsole.domain.entry import CacheEntry
 from costconsole.domain.errors import Problem
-from costconsole.domain.format import similarity
 from costconsole.domain.text import first_words, visible
 
 if TYPE_CHECKING:
     from costconsole.cache.outcome import Preview, Progress
     from costconsole.cache.selection import Selection
-    from costconsole.domain.figures import LedgerView
 
 ACTION_BINDINGS = (
     Binding("d", "evict", "evict", id="entries.evict", tooltip="evict the entry, or those selected"),
@@ -50,39 +48,26 @@ Changed = Literal["words", "marks", "entries"]
 _DRAWN_S = 0.1
 _SAID_S = 60.0
 _HISTORY = 50
-_MOST_KEYS = 10_000
 
 
 class EntryActions:
-    """Does it, one thing at a time; `changed` is told when its words, the marks or the entries are others.
-
-    `shown`: the entry that is read on its own, if one is; `step_off(keys)` is called before these leave the
-    list; `view`: the newest figures.
-    """
+    """Does it, one thing at a time; `changed` is told when its words, the marks or the entries are others."""
 
     def __init__(
         self,
         page: Page,
         feed: Feed,
+        chosen: Chosen,
         *,
-        cursor: Callable[[], CacheEntry | None],
-        shown: Callable[[], CacheEntry | None],
-        step_off: Callable[[frozenset[str]], None],
         changed: Callable[[Changed], None],
-        view: Callable[[], LedgerView | None],
     ) -> None:
-        self.marks: frozenset[str] = frozenset()
-        """Keys of the selected entries."""
         self.words = ""
         """What is being done, or what came of it; its ink is `ink`."""
         self.ink = "strong"
         self._page = page
         self._feed = feed
-        self._cursor = cursor
-        self._shown = shown
-        self._step_off = step_off
+        self._chosen = chosen
         self._changed = changed
-        self._view = view
         self._stop: asyncio.Event | None = None
         self._drawn_s = 0.0
         self._said_of = ("", "", "")
@@ -115,39 +100,12 @@ class EntryActions:
             return "that would be everything: search first, or choose one cache"
         return ""
 
-    def _reaching(self, found: Found) -> tuple[CacheEntry, ...]:
-        """Listed entries with which their cache would answer; where it has no threshold, any."""
-        thresholds, _ = thresholds_now(self._feed.caches or (), self._view())
-        return tuple(
-            held.entry
-            for held in found.held
-            if (held.entry.similarity or 0.0) >= thresholds.get(held.entry.cache, -1.0)
-        )
-
-    @property
-    def marked(self) -> tuple[CacheEntry, ...]:
-        """Selected entries that are listed, in the order of the list."""
-        found = self._feed.found
-        if found is None or not self.marks:
-            return ()
-        return tuple(held.entry for held in found.held if held.entry.key in self.marks)
-
-    def _targets(self) -> tuple[CacheEntry, ...]:
-        """What is selected, else the entry that is read, else the one under the cursor."""
-        marked = self.marked
-        if marked:
-            return marked
-        entry = self._shown() or self._cursor()
-        return () if entry is None else (entry,)
-
     # -- selecting
 
     def mark(self) -> None:
         """Select the entry under the cursor, or no longer."""
-        entry = self._cursor()
-        if entry is not None:
-            self.marks ^= {entry.key}
-            self._changed("marks")
+        self._chosen.mark()
+        self._changed("marks")
 
     def back(self) -> bool:
         """`Esc`: stop what runs, or forget what was selected, or what was said last."""
@@ -155,8 +113,8 @@ class EntryActions:
             self._stop.set()
             self.words = self.words.replace("Esc stops", "stopping…")
             self._changed("words")
-        elif self.marks:
-            self.marks = frozenset()
+        elif self._chosen.marks:
+            self._chosen.marks = frozenset()
             self._changed("marks")
         else:
             return False
@@ -164,7 +122,7 @@ class EntryActions:
 
     def forget(self) -> None:
         """Another answer is listed: what was selected in the last one is meant no longer."""
-        self.marks = frozenset()
+        self._chosen.marks = frozenset()
         if not self.running and self._asked != self._said_of:
             self.words = ""
 
@@ -174,14 +132,11 @@ class EntryActions:
         """Ask whether to evict what is selected, or the one entry."""
         from costconsole.cache.selection import Selection
 
-        entries = self._targets()
-        if not entries:
+        what, entries = self._chosen.targets()
+        if entries:
+            self._ask(what, partial(given, Selection.of(entries)))
+        else:
             self._page.say("there is no entry under the cursor")
-            return
-        what = "selected in the list" if self.marked else "the entry under the cursor"
-        if not self.marked and self._shown() is not None:
-            what = "the entry that is shown"
-        self._ask(what, partial(_given, Selection.of(entries)))
 
     def evict_found(self) -> None:
         """Ask whether to evict all that the search finds."""
@@ -189,60 +144,8 @@ class EntryActions:
         if found is None or self._feed.searching:
             self._page.say("still searching: wait until the list answers")
             return
-        what, select = self._all_of(found)
+        what, select = self._chosen.all_of(found)
         self._ask(what, select)
-
-    def _all_of(self, found: Found) -> tuple[str, Callable[[], Awaitable[Selection]]]:
-        """All that answers the question on screen, in words and as it is to be found again."""
-        from costconsole.cache.selection import Selection
-
-        question = found.question
-        caches = () if question.cache is None else (question.cache.name,)
-        text = question.text.strip()
-        quoted = f"“{first_words(text, 60)}”"
-        if found.by == "newest":
-            return "all of this cache", partial(_given, Selection(caches=(question.chosen[0].name,)))
-        if found.by == "text":
-            return f"all with the words {quoted}", partial(_given, Selection(caches=caches, text=text))
-        if found.by == "key":
-            return f"all whose key has {quoted}", partial(self._all_keys, found)
-        reaching, cursor = self._reaching(found), self._cursor()
-        if not reaching and cursor is not None:
-            least = cursor.similarity or 0.0
-            near = [held.entry for held in found.held if (held.entry.similarity or 0.0) >= least]
-            what = (
-                f"as near to {quoted} as the entry under the cursor, or nearer (none reaches the threshold)"
-            )
-            return what, partial(_given, Selection.of(near))
-        thresholds, differ = thresholds_now(question.chosen, self._view())
-        values = set(thresholds.values())
-        if len(values) == 1 and len(thresholds) == len(question.chosen) and not differ:
-            (least,) = values
-            what = f"similarity {similarity(least)} (the threshold) or more to {quoted}"
-            return what, partial(self._near, text, least, caches)
-        what = f"listed for {quoted}, and reaching the threshold of their cache where it has one"
-        return what, partial(_given, Selection.of(reaching))
-
-    async def _near(self, text: str, least: float, caches: tuple[str, ...]) -> Selection:
-        from costconsole.cache.selection import Selection
-
-        (embedding,) = await self._page.source.embedder.aembed([text])
-        return Selection(caches=caches, vector=embedding.vector, min_similarity=least)
-
-    async def _all_keys(self, found: Found) -> Selection:
-        """The listed entries and those of the pages that are not loaded yet."""
-        from costconsole.cache.selection import Selection
-
-        only = found.question.cache
-        entries = {held.entry.key: held.entry for held in found.held}
-        before = found.next
-        while before is not None and len(entries) < _MOST_KEYS:
-            page = await self._page.source.search.by_key(found.question.text.strip(), 500, before)
-            entries |= {e.key: e for e in page.entries if only is None or e.cache == only.name}
-            before = page.next
-        if before is not None:
-            raise Problem(f"more than {_MOST_KEYS:,} keys have this: write more of the key")
-        return Selection.of(entries.values())
 
     def _ask(self, what: str, select: Callable[[], Awaitable[Selection]]) -> None:
         async def look() -> Preview:
@@ -265,7 +168,6 @@ class EntryActions:
         if evicted.undo_id:
             self._mine.append(evicted.undo_id)
         gone = frozenset(evicted.keys)
-        self.marks -= gone
         if evicted.evicted > len(gone):
             # Not all are named: what is listed is read anew, from its beginning.
             self._feed.ask()
@@ -281,7 +183,7 @@ class EntryActions:
     def _take_off(self, gone: frozenset[str]) -> None:
         """Off the list at once, and then see what has come in their place."""
         if gone:
-            self._step_off(gone)
+            self._chosen.step_off(gone)
             self._feed.without(gone)
         self._feed.ask(quiet=True)
 
@@ -340,7 +242,7 @@ class EntryActions:
 
     def ttl(self) -> None:
         """Ask for a time to live of what is selected, or of the one entry."""
-        entries = self._targets()
+        _, entries = self._chosen.targets()
         if not entries:
             self._page.say("there is no entry under the cursor")
             return
@@ -429,20 +331,3 @@ class EntryActions:
         self._drawn_s = now
         self.words = progress_words(progress, stopping=self._stop.is_set())
         self._changed("words")
-
-
-async def _given(selection: Selection) -> Selection:
-    return selection
-
-
-def next_left(held: Iterable[Held], gone: frozenset[str], at: str | None) -> str | None:
-    """The first entry from `at` on that is not gone, else the last one before it."""
-    before, passed = None, False
-    for one in held:
-        key = one.entry.key
-        passed = passed or key == at
-        if key not in gone:
-            if passed:
-                return key
-            before = key
-    return before

@@ -90,7 +90,10 @@ class ConfirmSheet(Sheet):
         self._facts = partial(preview_lines, preview, self._what, self._now_ms)
         self._draw()
         if not preview.count:
-            self._ask((("There is nothing to evict. ", "text"), ("esc back", "muted")))
+            words = (
+                "nothing to evict" if preview.complete else "nothing among what could be looked at in time"
+            )
+            self._ask(((f"There is {words}. ", "text"), ("esc back", "muted")))
         elif self.is_typed:
             self._ask_for_words()
         else:
