@@ -1,4 +1,4 @@
-"""Removing entries slice by slice: while the server works on one, the next is made ready."""
+"""Removing entries slice by slice: while the server works on some, the next are made ready."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from costconsole.redis_store.connect import redis_errors
 from costconsole.redis_store.replies import text
 
 _TRIES = 3
+_NAMED_AT_ONCE = 64
+"""The manifest is told of so many at least, where slices are smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A slice that the manifest names."""
+    """Entries that the manifest names, of one or several slices."""
 
     taken: Sequence[Match]
     doomed: Sequence[Doomed]
@@ -45,12 +47,12 @@ class Slices:
         self._tally = tally
         self._pace = Pace()
         self._waiting: list[Match] = []
-        self._flight: tuple[_Ready, asyncio.Task[tuple[list[str], float]]] | None = None
+        self._flight: asyncio.Task[None] | None = None
 
     async def add(self, matches: Sequence[Match]) -> None:
         """Take more entries on, and remove as many as fill slices."""
         self._waiting += matches
-        while len(self._waiting) >= self._pace.size and not self._tally.stops():
+        while len(self._waiting) >= self._size() and not self._tally.stops():
             await self._step()
 
     async def finish(self) -> None:
@@ -64,8 +66,11 @@ class Slices:
         with contextlib.suppress(*redis_errors()):
             await self._land()
 
+    def _size(self) -> int:
+        return max(self._pace.size, _NAMED_AT_ONCE)
+
     async def _step(self) -> None:
-        taken = self._waiting[: self._pace.size]
+        taken = self._waiting[: self._size()]
         del self._waiting[: len(taken)]
         if sharing(taken):
             await self._land()  # what they share must be read when nothing changes it any more
@@ -74,9 +79,7 @@ class Slices:
         if self._tally.stops():
             await self._withdraw(ready.members)
             return
-        task = asyncio.create_task(remove(self._client, ready.doomed, copies=self._kept is not None))
-        self._flight = (ready, task)
-        # The console draws, and other tasks come in, between two slices.
+        self._flight = asyncio.create_task(self._remove(ready))
         await asyncio.sleep(0)
 
     async def _ready(self, taken: Sequence[Match], tries: int) -> _Ready:
@@ -90,15 +93,28 @@ class Slices:
     async def _land(self) -> None:
         if self._flight is None:
             return
-        ready, task = self._flight
+        flight = self._flight
         try:
-            words, busy = await asyncio.shield(task)
+            await asyncio.shield(flight)
         finally:
-            if task.done():
+            if flight.done():
                 self._flight = None
-        self._pace.took(len(ready.taken), busy)
-        await self._count(ready, words)
-        self._tally.tell()
+
+    async def _remove(self, ready: _Ready) -> None:
+        at = 0
+        while at < len(ready.taken):
+            end = at + self._pace.size
+            if self._tally.stops():
+                await self._withdraw(ready.members[at:])
+                return
+            part = _Ready(ready.taken[at:end], ready.doomed[at:end], ready.members[at:end], ready.tries)
+            words, busy = await remove(self._client, part.doomed, copies=self._kept is not None)
+            self._pace.took(len(part.taken), busy)
+            await self._count(part, words)
+            self._tally.tell()
+            at = end
+            # The console draws, and other tasks come in, between two slices.
+            await asyncio.sleep(0)
 
     async def _count(self, ready: _Ready, words: Sequence[str]) -> None:
         untried: list[Match] = []
