@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,8 @@ async def test_without_an_index_vectors_are_compared_one_by_one(
     page = await hasty.by_vector(unit(1), k=2)
     assert len(page) == 2
     assert page.partial
-    assert page.note.startswith("compared 64 vectors of mine, which has no index to ask")
+    # The entry without a vector may be among the first that are seen.
+    assert re.match("compared 6[34] vectors of mine, which has no index to ask", page.note)
     assert len(await search.by_text("vector")) == 1
 
 
