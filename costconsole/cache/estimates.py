@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from costconsole.cache.commands import arun_all
-from costconsole.cache.indexinfo import IndexInfo, parse_index_info
+from costconsole.cache.indexinfo import IndexInfo
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.format import age, percent
-from costconsole.redis_store.lookups import own_uses
 from costconsole.redis_store.replies import pairs, text
 
 ASSUMPTION = "if every miss is stored once and nobody else asks"
@@ -24,8 +23,6 @@ CODE = 'Ledger("redis://…").record(Call(id, ts_ms, Outcome.SEMANTIC if hit els
 """The line that gives exact figures, called by an application after each of its calls."""
 
 _REST_MS = 30_000
-_SMALL = 10_000
-"""FT.INFO walks over an HNSW index: 2.3 ms at 10,000 entries, 118 ms at 500,000. On FLAT it costs 0.1 ms."""
 _BETTERDB = "__betterdb:caches"
 
 
@@ -91,7 +88,11 @@ def estimate(cache: str, before: Reading, now: Reading) -> HitRate:
 
 
 class UseMeter:
-    """Remembers the first reading of each index, so that later ones tell what happened since."""
+    """Remembers the first reading of each index, so that later ones tell what happened since.
+
+    It asks nothing itself: FT.INFO stops a server with a large HNSW index for 0.1 s, so only the replies that
+    are read anyway, when caches are looked for, are taken in.
+    """
 
     def __init__(self, clock: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
         self._clock = clock
@@ -110,34 +111,12 @@ class UseMeter:
                 self._first[index.name] = reading  # made anew, or the server was restarted
             self._last[index.name] = reading
 
-    async def refresh(self, client: Any, caches: Sequence[CacheInfo]) -> None:
-        """Ask again where that is cheap, at most every 30 seconds. Errors of the connection are raised."""
-        now = self._clock()
-        names = [
-            cache.index
-            for cache in caches
-            if cache.index
-            and is_cheap(cache)
-            and (cache.index not in self._last or now - self._last[cache.index].at_ms >= _REST_MS)
-        ]
-        replies = await arun_all(client, [("FT.INFO", name) for name in names])
-        self.note(
-            parse_index_info(name, reply, own_uses=own_uses(name))
-            for name, reply in zip(names, replies, strict=True)
-            if not isinstance(reply, Exception)
-        )
-
     def hit_rate(self, cache: CacheInfo) -> HitRate | None:
         """What is known since the first reading; None until there are two, 30 seconds apart."""
         first, last = self._first.get(cache.index or ""), self._last.get(cache.index or "")
         if first is None or last is None or last.at_ms - first.at_ms < _REST_MS:
             return None
         return estimate(cache.name, first, last)
-
-
-def is_cheap(cache: CacheInfo) -> bool:
-    """Whether asking its index doesn't hold up the server."""
-    return cache.algorithm == "FLAT" or (cache.entries is not None and cache.entries <= _SMALL)
 
 
 async def betterdb_counts(client: Any) -> tuple[HitRate, ...]:
