@@ -72,6 +72,9 @@ async def open_session(settings: Settings) -> AsyncIterator[Session]:
         try:
             server = await probe(client, namespace=settings.namespace)
             yield Session(settings, keys, target, client, server, ledger_target, ledger_client)
+        except BrokenPipeError:
+            # Our own output's reader has left (`| head`); a broken connection comes as a Redis error.
+            raise
         except redis_errors() as error:
             raise explain(error, target) from None
     finally:
