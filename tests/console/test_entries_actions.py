@@ -22,6 +22,7 @@ from costconsole.console.screens.entries_listing import Held
 from costconsole.console.screens.entries_query import EntryTable
 from costconsole.console.screens.entries_said import evicted_words, parse_ttl
 from costconsole.console.screens.entries_sheets import UndoSheet
+from costconsole.console.widgets.painted import Painted
 from costconsole.domain.entry import CacheEntry
 from costconsole.domain.errors import UsageProblem
 from tests.console import fakes
@@ -62,7 +63,7 @@ class Stage:
 
     @property
     def note(self) -> str:
-        return self.page.query_one("#note").text  # type: ignore[attr-defined]
+        return self.page.query_one("#note", Painted).text
 
     async def done(self) -> None:
         """Until nothing is being evicted."""
