@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from costconsole.cache.commands import Command, arun_all
+from costconsole.cache.commands import Command, arun_all, index_names
 from costconsole.cache.families import find_families
 from costconsole.cache.indexinfo import IndexInfo, parse_index_info
 from costconsole.cache.layouts import LAYOUTS
@@ -153,7 +153,7 @@ async def _indexes(client: Any) -> tuple[tuple[IndexInfo, ...], str]:
     from redis.exceptions import NoPermissionError, ResponseError
 
     try:
-        names = sorted(text(name) for name in await client.execute_command("FT._LIST"))
+        names = sorted(text(name) for name in await index_names(client))
     except NoPermissionError:
         return (), _NO_RIGHT
     except ResponseError as error:

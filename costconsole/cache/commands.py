@@ -46,6 +46,25 @@ def run_all(client: Any, commands: Sequence[Command]) -> list[Any]:
     return list(pipe.execute(raise_on_error=False))
 
 
+def anywhere(client: Any) -> dict[str, Any]:
+    """The option that lets a cluster's client send a command without a key: any node may answer it.
+
+    An asynchronous client must have been initialized, as its first command does.
+    """
+    return {"target_nodes": client.get_default_node()} if is_cluster(client) else {}
+
+
+def is_cluster(client: Any) -> bool:
+    return hasattr(client, "nodes_manager")
+
+
+async def index_names(client: Any) -> frozenset[bytes]:
+    """Names of all search indexes. Raises ResponseError without search, or without the right to list them."""
+    if is_cluster(client):
+        await client.initialize()
+    return frozenset(await client.execute_command("FT._LIST", **anywhere(client)))
+
+
 async def arun_all(client: Any, commands: Sequence[Command]) -> list[Any]:
     """`run_all` for an async client."""
     if not commands:

@@ -14,7 +14,7 @@ from typing import Any
 
 from costconsole.cache import manifest
 from costconsole.cache.audit import audit_command, now_ms
-from costconsole.cache.commands import arun_all
+from costconsole.cache.commands import arun_all, index_names
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.manifest import Manifest, Undoable
 from costconsole.cache.outcome import (
@@ -31,7 +31,7 @@ from costconsole.cache.outcome import (
 )
 from costconsole.cache.pace import Pace
 from costconsole.cache.policy import Author
-from costconsole.cache.removal import is_cluster, restore, rights_missing
+from costconsole.cache.removal import restore, rights_missing
 from costconsole.cache.search import EntrySearch
 from costconsole.cache.selection import Listed, Match, Selection, frozen, matches
 from costconsole.cache.slices import Slices
@@ -323,8 +323,7 @@ class Eviction:
         if not names:
             return ""
         try:
-            node = {"target_nodes": self._client.get_default_node()} if is_cluster(self._client) else {}
-            there = {text(name) for name in await self._client.execute_command("FT._LIST", **node)}
+            there = {text(name) for name in await index_names(self._client)}
         except ResponseError:
             there = set()
         gone = [name for name in names if name not in there]

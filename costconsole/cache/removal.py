@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from costconsole.cache.commands import Command, Script, arun_all
+from costconsole.cache.commands import Command, Script, arun_all, is_cluster
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.layouts.plain import PlainLayout
 from costconsole.cache.reading import Readers, read_entries
@@ -25,10 +25,6 @@ _READ = Script("return redis.call(unpack(ARGV))")
 
 _Part = Sequence[tuple[Any, tuple[Unit, ...]]]
 _Call = Callable[[_Part, bool], Awaitable[tuple[list[str], float]]]
-
-
-def is_cluster(client: Any) -> bool:
-    return hasattr(client, "get_primaries")
 
 
 async def doomed_of(client: Any, matches: Sequence[Match], undo_id: str) -> list[Doomed]:

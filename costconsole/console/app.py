@@ -18,6 +18,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.timer import Timer
+from textual.widget import Widget
 
 from costconsole.console.frame import MainScreen
 from costconsole.console.header import Status
@@ -286,6 +287,8 @@ class CostConsoleApp(App[None], inherit_bindings=False):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "suspend_process":
             return super().check_action(action, parameters)
+        if action == "filter" and (self._covered or _takes_text(self.focused)):
+            return False  # There its key is a character.
         return None if self.why_not(action) else True
 
     # -- pages
@@ -452,6 +455,10 @@ class CostConsoleApp(App[None], inherit_bindings=False):
 
     def action_help_quit(self) -> None:
         self.say("ctrl+q quits; ctrl+c is left to the terminal's copying")
+
+
+def _takes_text(widget: Widget | None) -> bool:
+    return widget is not None and widget.check_consume_key("slash", "/")
 
 
 def _same(a: LedgerView, b: LedgerView) -> bool:

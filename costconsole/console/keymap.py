@@ -17,7 +17,8 @@ from costconsole.settings import nearest
 APP_BINDINGS = (
     Binding("question_mark,f1", "help", "help", id="app.help"),
     Binding("colon,ctrl+p", "commands", "commands", id="app.commands"),
-    Binding("slash", "filter", "filter", id="app.filter"),
+    # Before the focused widget: what is typed behind it in one go belongs into the search line already.
+    Binding("slash", "filter", "filter", priority=True, id="app.filter"),
     Binding("space", "pause", "pause", id="app.pause"),
     Binding("left_square_bracket", "window(-1)", "shorter window", id="app.window_shorter"),
     Binding("right_square_bracket", "window(1)", "longer window", id="app.window_longer"),

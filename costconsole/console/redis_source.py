@@ -246,8 +246,10 @@ async def _index_names(client: Any) -> frozenset[bytes]:
     """Names of all search indexes; none where there is no search, or no right to list them."""
     from redis.exceptions import ResponseError
 
+    from costconsole.cache.commands import index_names
+
     try:
-        return frozenset(await client.execute_command("FT._LIST"))
+        return await index_names(client)
     except ResponseError:
         return frozenset()
 

@@ -14,10 +14,14 @@ from costconsole.cache.exact import ExactCache
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.policy import Author, write_policy
 from costconsole.cache.search import EntrySearch
+from costconsole.demo.server import free_port
 from costconsole.domain.entry import CacheInfo
+from costconsole.redis_store.connect import connect, connect_async
 from costconsole.redis_store.keys import Keys
+from costconsole.redis_store.target import parse_target
 from tests.cache.filling import EXACT, KEYS, NOW, OWN, own_cache, redisvl_index, redisvl_store, store
 from tests.cache.vectors import DIMS, unit
+from tests.redis_store.servers import make_cluster
 
 
 async def found(aclient: Any) -> dict[str, CacheInfo]:
@@ -137,3 +141,17 @@ async def test_where_thresholds_are_kept_is_said(client: Any, aclient: Any) -> N
     (other,) = layout_of(caches["llmcache"]).thresholds(caches["llmcache"])
     assert (other.similarity, other.changes) == (None, "no")
     assert "in its own process" in other.sentence
+
+
+async def test_caches_of_a_cluster_are_found_by_an_untouched_connection(fresh_server: Any) -> None:
+    # The nodes of a cluster talk on the port 10,000 above.
+    port = next(port for port in iter(free_port, None) if port <= 55_535)
+    node = fresh_server(port=port, args=("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1"))
+    make_cluster(node)
+    with connect(parse_target(f"redis+cluster://127.0.0.1:{port}")) as client:
+        own_cache(client)
+    aclient = connect_async(parse_target(f"redis+cluster://127.0.0.1:{port}"))
+    try:
+        assert OWN in await found(aclient)
+    finally:
+        await aclient.aclose()

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+import redis
 from textual.pilot import Pilot
 
 from costconsole.console.pages import PAGES
@@ -16,10 +17,12 @@ from costconsole.console.screens.entries import EntriesPage
 from costconsole.console.screens.entries_query import EntryTable
 from costconsole.console.screens.entries_reader import Reader
 from costconsole.embedding.local import LocalEmbedder
+from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.target import parse_target
 from costconsole.settings import Settings
 from tests.cache.test_redisvl import WRITER
 from tests.console.harness import make_app, text
+from tests.console.terminal import Terminal
 from tests.console.test_entries import prompts, settled
 
 
@@ -89,3 +92,15 @@ async def test_what_another_process_stores_appears_by_itself_and_is_found_by_mea
         assert page._panel.near.row_count == 2
         monkeypatch.setattr(source, "_embedder", None)  # The session's embedder stays open.
         await app.stop_reading()
+
+
+def test_what_is_typed_in_one_go_with_its_key_is_searched_for(redis_url: str, client: redis.Redis) -> None:
+    """On a slow line keys come in bursts: none of a word may be taken for a command of the list."""
+    client.hset(Keys().exact("a" * 64), mapping={"prompt": "Hello?", "response": "Yes.", "created_ms": "1"})
+    with Terminal(["-m", "costconsole", "--redis", redis_url]) as terminal:
+        terminal.until("● live")
+        terminal.type("2")
+        terminal.until("Hello")
+        terminal.type("/refund/d")
+        terminal.until("›  refund/d")
+        assert "Evict" not in terminal.text
