@@ -40,7 +40,7 @@ class Terminal:
         environ = {
             key: value
             for key, value in os.environ.items()
-            if key not in ("NO_COLOR", "COLORTERM", "TERM", "TMUX", "SSH_TTY")
+            if key not in ("NO_COLOR", "COLORTERM", "TERM", "TMUX", "SSH_TTY", "COLUMNS", "LINES")
         }
         environ |= {"TERM": "xterm-256color", "PYTHONPATH": str(ROOT), **(env or {})}
         self.pid, self._fd = pty.fork()
