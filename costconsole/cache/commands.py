@@ -9,6 +9,8 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
+from costconsole.redis_store.connect import is_cluster
+
 Command = tuple[Any, ...]
 """A command's words: bytes, str, int or float."""
 
@@ -52,10 +54,6 @@ def anywhere(client: Any) -> dict[str, Any]:
     An asynchronous client must have been initialized, as its first command does.
     """
     return {"target_nodes": client.get_default_node()} if is_cluster(client) else {}
-
-
-def is_cluster(client: Any) -> bool:
-    return hasattr(client, "nodes_manager")
 
 
 async def index_names(client: Any) -> frozenset[bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from costconsole.cache.commands import Command, Script, arun_all, is_cluster
+from costconsole.cache.commands import Command, Script, arun_all
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.layouts.plain import PlainLayout
 from costconsole.cache.reading import Readers, read_entries
@@ -17,6 +17,7 @@ from costconsole.cache.selection import Match
 from costconsole.cache.trash import Doomed, Unit, piece_unit, removal_call, slot, whole_units
 from costconsole.cache.trash_scripts import REMOVE, RESTORE
 from costconsole.domain.entry import CacheInfo
+from costconsole.redis_store.connect import is_cluster
 
 _AT_ONCE = 16
 _READ = Script("return redis.call(unpack(ARGV))")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from costconsole.commands.author import this_author
+from costconsole.cache.author import this_author
 from costconsole.commands.entries import as_document
 from costconsole.commands.output import print_json, say
 from costconsole.commands.session import DONE, Session, open_embedder, run_session

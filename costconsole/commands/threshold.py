@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import socket
 from typing import Any
 
 from costconsole.commands.output import print_json, say
@@ -41,15 +39,15 @@ def _show(args: argparse.Namespace) -> Any:
 
 def _set(args: argparse.Namespace) -> Any:
     async def work(session: Session) -> int:
-        from costconsole.cache.policy import Author, aread_policy, awrite_policy, check_threshold
+        from costconsole.cache.author import this_author
+        from costconsole.cache.policy import aread_policy, awrite_policy, check_threshold
 
         value = check_threshold(args.value)
         if not session.server.can_write:
             raise Refused(f"the threshold can't be changed: {session.server.why_read_only}")
         before = await aread_policy(session.client, session.keys)
         field = f"threshold:route:{args.route}" if args.route else "threshold"
-        author = Author(who=getpass.getuser(), host=socket.gethostname())
-        after = await awrite_policy(session.client, session.keys, {field: value}, author)
+        after = await awrite_policy(session.client, session.keys, {field: value}, this_author())
         was = before.threshold_for(route=args.route or "")
         if args.json:
             print_json(as_document(session.keys.namespace, after) | {"before": was})

@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from costconsole.commands.author import this_author
+from costconsole.cache.author import this_author
 from costconsole.commands.evict import progress_line, say_skipped, skipped_document, stopping
 from costconsole.commands.output import print_json, print_table, say
 from costconsole.commands.session import DONE, Session, run_session

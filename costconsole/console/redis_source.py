@@ -6,9 +6,7 @@ Nothing of it is imported before the first paint: that of redis-py alone takes a
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from importlib import import_module
@@ -192,14 +190,15 @@ class RedisSource:
     @property
     def eviction(self) -> Eviction:
         """Changes what `search` finds, in the name of who runs the console."""
+        from costconsole.cache.author import this_author
         from costconsole.cache.eviction import Eviction as Changes
-        from costconsole.cache.policy import Author
 
         search, server = self._plain_search, self._link.server
         if server is None:
             raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
-        author = Author(_user(), socket.gethostname())
-        explained: Any = _Explained(Changes(self._client, search, self._keys, server, author), self._asked)
+        explained: Any = _Explained(
+            Changes(self._client, search, self._keys, server, this_author()), self._asked
+        )
         changes: Eviction = explained
         return changes
 
@@ -252,14 +251,6 @@ async def _index_names(client: Any) -> frozenset[bytes]:
         return await index_names(client)
     except ResponseError:
         return frozenset()
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under a number that has no name.
-        return str(os.getuid())
 
 
 def _imports() -> None:

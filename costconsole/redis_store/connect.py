@@ -33,6 +33,11 @@ def redis_errors() -> tuple[type[BaseException], ...]:
     return (RedisError, RedisClusterException, OSError)
 
 
+def is_cluster(client: Any) -> bool:
+    """Whether a client talks to a cluster, where a command without a key must be told a node."""
+    return hasattr(client, "nodes_manager")
+
+
 def is_read_only(client: Any) -> bool:
     """Whether `client` was made with `read_only=True`."""
     return bool(getattr(client, _READ_ONLY, False))

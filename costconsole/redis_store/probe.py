@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from costconsole.domain.errors import Refused
-from costconsole.redis_store.connect import is_read_only
+from costconsole.redis_store.connect import is_cluster, is_read_only
 from costconsole.redis_store.guard import words
 from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.replies import info, pairs, text
@@ -276,7 +276,7 @@ def _ask(client: Any, commands: Sequence[Command]) -> list[Any]:
     """The answers, errors among them, in one round trip (on a cluster: one each, of one node)."""
     from redis.exceptions import ResponseError
 
-    if not _is_cluster(client):
+    if not is_cluster(client):
         pipeline = client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
@@ -294,7 +294,7 @@ async def _ask_async(client: Any, commands: Sequence[Command]) -> list[Any]:
     """As `_ask`, for an asynchronous client."""
     from redis.exceptions import ResponseError
 
-    if not _is_cluster(client):
+    if not is_cluster(client):
         async with client.pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command)
@@ -307,10 +307,6 @@ async def _ask_async(client: Any, commands: Sequence[Command]) -> list[Any]:
         except (ResponseError, Refused) as error:
             answers.append(error)
     return answers
-
-
-def _is_cluster(client: Any) -> bool:
-    return hasattr(client, "nodes_manager")
 
 
 _KEYLESS = frozenset(("HELLO", "INFO", "MODULE", "ACL", "FT._LIST", "SCAN"))

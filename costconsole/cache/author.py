@@ -1,4 +1,4 @@
-"""Who runs this command, and on which machine: what an audit entry says."""
+"""Who runs this process, and on which machine: what an audit entry says."""
 
 from __future__ import annotations
 
