@@ -1,0 +1,1 @@
+"""Which model answers a prompt: the config that says so, and the router that decides by it."""
