@@ -12,14 +12,17 @@ from typing import Any
 
 from costconsole.cache.commands import Command, Script
 from costconsole.domain.errors import Problem, UsageProblem
-from costconsole.domain.figures import Policy
+from costconsole.domain.figures import GUARDS, Policy
 from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.replies import pairs, text
 
 THRESHOLD, ROUTE, MODEL, TTL = "threshold", "threshold:route:", "threshold:model:", "ttl_s"
 SWITCHES = ("exact", "semantic", "routing", "minimization")
+GUARD = "guard:"
+GUARD_SWITCHES = tuple(GUARD + name for name in GUARDS)
 _KEPT_AUDITS = 20_000
 _DEFAULT = Policy()
+_NAMES = ", ".join((THRESHOLD, TTL, *SWITCHES, *GUARD_SWITCHES))
 _CHANGED_MEANWHILE = "the policy was changed meanwhile"
 
 _WRITE = Script("""
@@ -75,6 +78,7 @@ def parse_policy(reply: Any) -> Policy:
         ttl_s=ttl if ttl and ttl > 0 else None,
         changed_by=stored.get("changed_by", ""),
         changed_ms=_whole(stored.get("changed_ms")),
+        guards=tuple(name for name in GUARDS if stored.get(GUARD + name) != "0"),
         **{name: stored.get(name) != "0" for name in SWITCHES},
     )
 
@@ -102,9 +106,9 @@ def write_policy(
     """Change the policy at once for all who follow it, and return what is in force now.
 
     `changes`: `threshold`, `threshold:route:NAME`, `threshold:model:NAME` (0 < similarity <= 1), `ttl_s`
-    (whole seconds), and the switches `exact`, `semantic`, `routing`, `minimization`; None goes back to the
-    default. Raises UsageProblem for what is not possible, and Problem when `expected_version` is given and
-    somebody was faster: nothing is changed then.
+    (whole seconds), and the switches `exact`, `semantic`, `routing`, `minimization` and `guard:NAME`; None
+    goes back to the default. Raises UsageProblem for what is not possible, and Problem when
+    `expected_version` is given and somebody was faster: nothing is changed then.
     """
     return _changed(_WRITE.run(client, *_call(keys, changes, author, why, expected_version, now_ms)))
 
@@ -160,11 +164,11 @@ def _stored(name: str, value: Value) -> str:
         if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
             raise UsageProblem(f"time to live {value!r} is not possible: give whole seconds, or none at all")
         return str(value)
-    if name in SWITCHES:
+    if name in SWITCHES or name in GUARD_SWITCHES:
         if not isinstance(value, bool):
             raise UsageProblem(f"{name} is a switch: it is on or off, not {value!r}")
         return "1" if value else "0"
-    raise UsageProblem(f"the policy has no {name!r}: it has threshold, ttl_s, {', '.join(SWITCHES)}")
+    raise UsageProblem(f"the policy has no {name!r}: it has {_NAMES}")
 
 
 def _changed(reply: Any) -> Policy:

@@ -105,6 +105,9 @@ class Savings:
 
 _NOTHING_SAVED = Savings()
 
+RATCHET = "ratchet"
+"""What refuses an entry below its own threshold, which a wrong hit has raised."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -112,7 +115,10 @@ class Call:
 
     Money: `spend_nano + savings.total == baseline_nano` whenever the price is known; both are None when
     `cost_status` is UNPRICED. `input_saved` and `output_saved` are tokens that were not sent or generated.
-    `similarity` and `neighbor` describe the nearest cached prompt, on a miss too, or are None and "".
+    `similarity` and `neighbor` describe the nearest cached prompt, on a miss too, or are None and ""; on a
+    hit, the one that was served. `guard` names what refused `neighbor` although its similarity reached
+    `threshold`, separated by commas: guards, or RATCHET. It is "" on a hit. `policy_version` is that of the
+    policy in force, 0 where nobody has set one.
     """
 
     id: str
@@ -136,6 +142,8 @@ class Call:
     similarity: float | None = None
     threshold: float | None = None
     neighbor: str = ""
+    guard: str = ""
+    policy_version: int = 0
     cache_key: str = ""
     spend_nano: int | None = None
     baseline_nano: int | None = None
@@ -221,6 +229,7 @@ _READ: dict[str, Callable[[str], object]] = {
             "baseline_nano",
             "price_input",
             "price_output",
+            "policy_version",
         ),
         int,
     ),

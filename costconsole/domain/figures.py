@@ -8,6 +8,9 @@ from costconsole.domain.call import Call, Savings
 from costconsole.domain.histogram import Histogram
 from costconsole.domain.window import Window
 
+GUARDS = ("numbers", "entities", "negation", "antonyms")
+"""What can refuse a near prompt that says something else, in the order in which they are listed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -33,6 +36,8 @@ class Figures:
     """Latency of every call that was no hit."""
     hit_input: int = 0
     """Input tokens that hits kept from being sent; a part of `input_saved`."""
+    guarded: int = 0
+    """Calls whose nearest prompt reached the threshold, but was refused; none of them is a hit."""
 
     @property
     def hits(self) -> int:
@@ -125,6 +130,8 @@ class Policy:
     semantic: bool = True
     routing: bool = True
     minimization: bool = True
+    guards: tuple[str, ...] = GUARDS
+    """Those that are switched on, in the order of GUARDS."""
     changed_by: str = ""
     changed_ms: int | None = None
 

@@ -22,6 +22,7 @@ _SHARED = (
         "provider",
         "requested_model",
         "threshold",
+        "policy_version",
         "usage_estimated",
         "cost_status",
         "price_version",

@@ -35,6 +35,7 @@ COUNTS: Final = (
     "input_saved",
     "output_saved",
     "hit_input",
+    "guarded",
     "spend_nano",
     "baseline_nano",
 )
@@ -45,6 +46,7 @@ _HIT_INDEX: Final = {name: index for index, name in _HIT.items()}
 _MISS_INDEX: Final = {name: index for index, name in _MISS.items()}
 _OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
 _FIGURES: Final = COUNTS + _OUTCOMES
+_WIDTH: Final = len(COUNTS) + len(_SAVED)
 
 Sums = dict[str, int]
 """Metric -> sum; metrics that are zero are absent."""
@@ -69,7 +71,7 @@ def by_minute(calls: Iterable[Call]) -> dict[int, Groups]:
         group = (call.ts_ms // minute_ms, call.model, call.route, call.tag, call.outcome)
         found = counts.get(group)
         if found is None:
-            found = counts[group] = [0] * 17
+            found = counts[group] = [0] * _WIDTH
             latencies[group] = {}
         histogram = latencies[group]
         index = bucket_of(round(call.latency_ms, 6))  # as the stream keeps it: a recount finds the same
@@ -82,18 +84,20 @@ def by_minute(calls: Iterable[Call]) -> dict[int, Groups]:
         found[5] += call.cached_input
         found[6] += call.input_saved
         found[7] += call.output_saved
+        if call.guard:
+            found[9] += 1
         if call.cost_status is CostStatus.UNPRICED:
             found[2] += 1
         else:
-            found[9] += call.spend_nano or 0
-            found[10] += call.baseline_nano or 0
+            found[10] += call.spend_nano or 0
+            found[11] += call.baseline_nano or 0
             saved = call.savings
-            found[11] += saved.exact
-            found[12] += saved.semantic
-            found[13] += saved.routing
-            found[14] += saved.minimization
-            found[15] += saved.batch
-            found[16] += saved.provider_cache
+            found[12] += saved.exact
+            found[13] += saved.semantic
+            found[14] += saved.routing
+            found[15] += saved.minimization
+            found[16] += saved.batch
+            found[17] += saved.provider_cache
     minutes: dict[int, Groups] = {}
     for group, found in counts.items():
         minute, model, route, tag, outcome = group

@@ -56,6 +56,11 @@ class Keys:
         return self.root + "policy:changed"
 
     @property
+    def ratchet(self) -> str:
+        """Hash: by entry key, the similarity from which it is served again after it was a wrong hit."""
+        return self.root + "ratchet"
+
+    @property
     def labels(self) -> str:
         return self.root + "labels"
 

@@ -94,6 +94,8 @@ def calls(draw: st.DrawFn, start_ms: int = AT_MS, span_ms: int = 3 * 3_600_000) 
         savings=saved if priced else Savings(),
         cost_status=status,
         processing=draw(st.sampled_from(list(Processing))),
+        guard=draw(st.sampled_from(["", "numbers", "numbers,entities", "ratchet"])),
+        policy_version=draw(st.integers(0, 50)),
         preview=draw(st.text(max_size=20)),
     )
 
@@ -123,6 +125,7 @@ def recount(found: Iterable[Call]) -> Figures:
         hit_latency=Histogram.of(round(call.latency_ms, 6) for call in hits),
         miss_latency=Histogram.of(round(call.latency_ms, 6) for call in misses),
         hit_input=sum(call.input_saved for call in hits),
+        guarded=sum(bool(call.guard) for call in found),
     )
 
 
