@@ -1,6 +1,6 @@
 """A stand-in for the providers: an HTTP server on the loopback that speaks both wire formats.
 
-It answers `POST /v1/chat/completions` and `POST /v1/messages` (without streaming) with a text of the
+It answers `POST /v1/chat/completions` and `POST /v1/messages`, whole or as a stream, with a text of the
 caller's making, at a provider's pace, with a provider's token counts, and fails as providers do: at a rate
 drawn from a seeded generator, or when told to.
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from costconsole.demo.pace import Pace, pace_of
-from costconsole.demo.wire import REFUSAL, Fault, Said, error_of, reply_of
+from costconsole.demo.wire import REFUSAL, Fault, Said, error_of, events_of, reply_of
 from costconsole.domain.call import Usage
 from costconsole.domain.errors import Problem
 
@@ -83,6 +83,7 @@ class StandInProvider:
         self._pace = pace
         self._faults: deque[Fault] = deque()
         self._lock = threading.Condition()
+        self._drops = 0
         self._arrived = 0
         self._connections = 0
         self._served: deque[Served] = deque(maxlen=200_000)
@@ -126,6 +127,11 @@ class StandInProvider:
     def fail_next(self, fault: Fault, times: int = 1) -> None:
         with self._lock:
             self._faults.extend([fault] * times)
+
+    def drop_next(self, times: int = 1) -> None:
+        """The next streams break off in the middle."""
+        with self._lock:
+            self._drops += times
 
     def pause(self) -> None:
         self._on_loop(lambda: self._event().clear())
@@ -226,6 +232,9 @@ class StandInProvider:
                 await _write(writer, 404, {}, error_of("openai", 404, f"there is no {method} {path} here"))
             else:
                 said = await self._reply(wire, body)
+                if said.status == 200 and wants_stream(body):
+                    await self._stream(writer, wire, said)
+                    return
                 await _write(writer, said.status, said.headers, said.body)
             if headers.get("connection", "").lower() == "close":
                 return
@@ -252,9 +261,29 @@ class StandInProvider:
         else:
             text = REFUSAL if fault == "refusal" else self._answer(model, messages)
             said = reply_of(wire, model, asked, text, cached, fault)
-            await self._sleep(first_s + (said.usage.output / rate if said.usage else 0.0))
+            written_s = said.usage.output / rate if said.usage else 0.0
+            await self._sleep(first_s if wants_stream(body) else first_s + written_s)
         self._note(wire, model, messages, said)
         return said
+
+    async def _stream(
+        self, writer: asyncio.StreamWriter, wire: Literal["openai", "anthropic"], said: Said
+    ) -> None:
+        """The answer in events, at the pace of writing; the connection ends with it. After `drop_next` it
+        ends in the middle."""
+        dropped, self._drops = self._drops > 0, max(0, self._drops - 1)
+        events = events_of(wire, said.body)
+        rate = self._pace(json.loads(said.body)["model"]).draw(self._rng)[1]
+        each_s = said.usage.output / rate / len(events) if said.usage else 0.0
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n")
+        writer.write(b"transfer-encoding: chunked\r\n\r\n")
+        for event in events[: len(events) // 2] if dropped else events:
+            writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
+            await writer.drain()
+            await self._sleep(each_s)
+        if not dropped:
+            writer.write(b"0\r\n\r\n")
+            await writer.drain()
 
     async def _sleep(self, seconds: float) -> None:
         if self._speedup > 0:
@@ -287,6 +316,10 @@ class StandInProvider:
         )
         with self._lock:
             self._served.append(served)
+
+
+def wants_stream(body: bytes) -> bool:
+    return json.loads(body).get("stream") is True
 
 
 def echo(model: str, messages: Sequence[Mapping[str, Any]]) -> str:

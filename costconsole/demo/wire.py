@@ -112,6 +112,51 @@ def _anthropic(model: str, text: str, usage: Usage, cut: bool, refused: bool) ->
     }
 
 
+def events_of(wire: Literal["openai", "anthropic"], body: bytes) -> list[bytes]:
+    """The same answer as the server-sent events of a stream, a few words each."""
+    said = json.loads(body)
+    if wire == "openai":
+        message, finish = said["choices"][0]["message"], said["choices"][0]["finish_reason"]
+        head = {name: said[name] for name in ("id", "created", "model")} | {"object": "chat.completion.chunk"}
+        name = "refusal" if message["refusal"] else "content"
+        deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+        deltas += [{name: piece} for piece in _pieces(message[name])]
+        chunks = [
+            head | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
+        ]
+        chunks.append(head | {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})
+        chunks.append(head | {"choices": [], "usage": said["usage"]})
+        return [_event(chunk) for chunk in chunks] + [b"data: [DONE]\n\n"]
+    usage = said["usage"]
+    start = said | {"content": [], "stop_reason": None, "usage": usage | {"output_tokens": 1}}
+    block = {"type": "text", "text": ""}
+    texts = [{"type": "text_delta", "text": piece} for piece in _pieces(said["content"][0]["text"])]
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": start},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "ping"},
+        *({"type": "content_block_delta", "index": 0, "delta": text} for text in texts),
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": said["stop_reason"], "stop_sequence": None},
+            "usage": {"output_tokens": usage["output_tokens"]},
+        },
+        {"type": "message_stop"},
+    ]
+    return [f"event: {event['type']}\n".encode() + _event(event) for event in events]
+
+
+def _event(data: Mapping[str, Any]) -> bytes:
+    return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def _pieces(text: str) -> list[str]:
+    words = text.split(" ")
+    parts = [" ".join(words[at : at + 3]) for at in range(0, len(words), 3)]
+    return [part + " " for part in parts[:-1]] + parts[-1:]
+
+
 def error_of(wire: Literal["openai", "anthropic"], status: int, message: str) -> bytes:
     """The body of an error."""
     kind = _ERROR_TYPES.get(status, "server_error" if wire == "openai" else "api_error")

@@ -11,6 +11,7 @@ import httpx
 from costconsole.domain.text import first_words
 from costconsole.gateway.errors import Attempt, ErrorKind, ProviderError
 from costconsole.gateway.retry import RetryPolicy, retry_after_s, should_retry
+from costconsole.gateway.stream_wire import StreamFailed
 from costconsole.gateway.wire import BadAnswer, Reply, Wire, read_error, read_reply
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -49,22 +50,52 @@ class Exchange:
         try:
             reply = read_reply(self._wire, body)
         except BadAnswer as error:
-            self._attempts.append(Attempt(status, "bad_answer", ms))
-            raise self._error(
-                "bad_answer", f"sent what is not an answer: {error}; check its base URL"
-            ) from None
+            raise self.unusable(error, ms) from None
+        return self.completed(reply, ms)
+
+    def completed(self, reply: Reply, ms: float) -> Reply:
+        """The answer is here, whole; raises ProviderError when it is a refusal."""
         if reply.finish == "refused":
-            self._attempts.append(Attempt(status, "refused", ms, reply.usage))
+            self._attempts.append(Attempt(200, "refused", ms, reply.usage))
             raise self._error(
                 "refused",
                 "refused to answer this prompt; reword it or try another model",
-                status=status,
+                status=200,
                 text=reply.text,
                 usage=reply.usage,
                 provider_cost_nano=reply.provider_cost_nano,
             )
-        self._attempts.append(Attempt(status, "", ms, reply.usage))
+        self._attempts.append(Attempt(200, "", ms, reply.usage))
         return reply
+
+    def unusable(self, error: BadAnswer, ms: float) -> ProviderError:
+        """What came with status 200 is no answer."""
+        self._attempts.append(Attempt(200, "bad_answer", ms))
+        return self._error("bad_answer", f"sent what is not an answer: {error}; check its base URL")
+
+    def dropped(self, error: Exception, text: str, ms: float) -> ProviderError:
+        """A stream ended before its answer did. It is not sent again: part of it was seen, and billed."""
+        if isinstance(error, StreamFailed):
+            kind: ErrorKind = "server"
+            told = read_error(error.args[0])
+            names = [name for name in (told.type, told.code) if _NAME.fullmatch(name)]
+            sentence = f"reported an error in the middle of its answer ({', '.join(names) or 'unnamed'})"
+            detail = self._masked(told.message)
+        else:
+            waited = isinstance(error, httpx.TimeoutException | AnswerTooSlow)
+            kind, detail = "timeout" if waited else "connection", ""
+            how = (
+                f"had not finished its answer in time ({ms / 1000:.3g} s)" if waited else "dropped its answer"
+            )
+            sentence = f"{how} in the middle"
+        self._attempts.append(Attempt(200, kind, ms))
+        return self._error(
+            kind,
+            f"{sentence} after {len(text):,} characters; try again",
+            status=200,
+            detail=detail,
+            text=text,
+        )
 
     def _refused_by_status(self, status: int, headers: Mapping[str, str], body: bytes, ms: float) -> float:
         told = read_error(body)

@@ -6,7 +6,8 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,11 +18,29 @@ from costconsole.gateway.errors import Attempt, ProviderError
 from costconsole.gateway.exchange import MAX_ANSWER_BYTES, AnswerTooLarge, AnswerTooSlow, Exchange
 from costconsole.gateway.per_loop import PerLoop
 from costconsole.gateway.retry import RetryPolicy
-from costconsole.gateway.wire import Reply, Wire, WireMessage, headers_of, path_of, request_body
+from costconsole.gateway.stream_wire import STREAM_PARAMS, StreamFailed, stream_reader
+from costconsole.gateway.wire import (
+    BadAnswer,
+    Reply,
+    Wire,
+    WireMessage,
+    headers_of,
+    path_of,
+    request_body,
+)
 
 DEFAULT_BASE = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60.0)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A streamed answer at its end. `first_ms` is the time to the first text, or None when none came."""
+
+    reply: Reply
+    attempts: tuple[Attempt, ...]
+    first_ms: float | None
 
 
 class Provider:
@@ -104,6 +123,78 @@ class Provider:
             if isinstance(step, Reply):
                 return step, exchange.attempts
             await asyncio.sleep(step)
+
+    async def astream(
+        self, model: str, messages: Sequence[WireMessage], params: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[str | Streamed]:
+        """The answer's text as it comes, in pieces, then the whole as `Streamed`.
+
+        Raises what `ask` raises. Nothing is retried once the answer has begun: a ProviderError then holds in
+        `text` what came.
+        """
+        body, headers, exchange = self._prepare(
+            model, messages, {**(params or {}), **STREAM_PARAMS[self.wire]}
+        )
+        headers["accept"] = "text/event-stream"
+        client = self._async.get()
+        while True:
+            started = time.perf_counter()
+            # No time-out spans a `yield`: it would strike whoever reads the stream, not the read itself.
+            try:
+                async with client.stream("POST", self._url, content=body, headers=headers) as response:
+                    if response.status_code == 200:
+                        async for part in self._parts(response, exchange, started):
+                            yield part
+                        return
+                    async with asyncio.timeout(self.timeout_s):
+                        answer = await response.aread()
+            except TimeoutError:
+                delay = exchange.broke(AnswerTooSlow(), _ms_since(started))
+            except httpx.HTTPError as error:
+                delay = exchange.broke(error, _ms_since(started))
+            else:
+                step = exchange.answered(response.status_code, response.headers, answer, _ms_since(started))
+                assert not isinstance(step, Reply)
+                delay = step
+            await asyncio.sleep(delay)
+
+    async def _parts(
+        self, response: httpx.Response, exchange: Exchange, started: float
+    ) -> AsyncIterator[str | Streamed]:
+        """The parts of a stream that began. A body that is no stream is read as an answer that came whole."""
+        reader, size, first_ms = stream_reader(self.wire), 0, None
+        plain = "json" in response.headers.get("content-type", "")
+        try:
+            if plain:
+                answer = await response.aread()
+                step = exchange.answered(200, response.headers, answer, _ms_since(started))
+                assert isinstance(step, Reply)
+                yield step.text
+                yield Streamed(step, exchange.attempts, _ms_since(started))
+                return
+            async for piece in response.aiter_bytes():
+                size += len(piece)
+                if size > MAX_ANSWER_BYTES:
+                    raise AnswerTooLarge
+                if time.perf_counter() - started > self.timeout_s:
+                    raise AnswerTooSlow
+                text = reader.feed(piece)
+                if text:
+                    first_ms = _ms_since(started) if first_ms is None else first_ms
+                    yield text
+            reply = exchange.completed(reader.reply(), _ms_since(started))
+        except AnswerTooLarge as error:
+            exchange.broke(error, _ms_since(started))
+        except BadAnswer as error:
+            raise (
+                exchange.dropped(error, reader.text, _ms_since(started))
+                if reader.text
+                else exchange.unusable(error, _ms_since(started))
+            ) from None
+        except (AnswerTooSlow, StreamFailed, httpx.HTTPError) as error:
+            raise exchange.dropped(error, reader.text, _ms_since(started)) from None
+        else:
+            yield Streamed(reply, exchange.attempts, first_ms)
 
     def _send(
         self, client: httpx.Client, body: bytes, headers: dict[str, str], started: float
