@@ -160,7 +160,6 @@ def test_tool_calls_are_put_together() -> None:
 
 def test_an_anthropic_tool_call_and_thinking_are_put_together() -> None:
     reader = stream_reader("anthropic")
-    part = {"type": "content_block_delta", "index": 1}
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
