@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import struct
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from costconsole.cache.commands import arun_all
 from costconsole.cache.layouts import layout_of
+from costconsole.cache.layouts.quantized import quantized, unquantized
 from tests.cache.filling import searching
 from tests.cache.recording import load, replay
 from tests.cache.writers.provider import ANSWERS, small_vector
@@ -123,8 +125,36 @@ async def test_an_entry_leaves_its_vector_set_and_comes_back(written: Any, aclie
     assert await aclient.execute_command(*piece.check) is None
     await aclient.execute_command(*piece.restore)
     assert written.execute_command("VCARD", MINI) == 5
-    again = [float(one) for one in await aclient.execute_command(*piece.check)]
-    assert again == pytest.approx([float(one) for one in piece.reply], abs=1e-3)
+    kind, numbers, *scales = await aclient.execute_command(*piece.check)
+    assert [kind, numbers] == piece.reply[:2]
+    assert [float(one) for one in scales] == pytest.approx([float(one) for one in piece.reply[2:]], rel=1e-6)
+
+
+@pytest.mark.parametrize("quantization", ["Q8", "NOQUANT", "BIN"])
+def test_a_vector_that_comes_back_is_as_similar_as_before(client: Any, quantization: str) -> None:
+    """What is read of a quantized vector has another length than 1: its similarities would change."""
+    chance = random.Random(7)
+    for dims in (8, 100, 384):
+        key = f"s:{dims}"
+        for element in ("gone", "stays"):
+            numbers = [chance.gauss(0, 3) for _ in range(dims)]
+            client.execute_command("VADD", key, "VALUES", dims, *numbers, element, quantization)
+        look = ("VSIM", key, "ELE", "stays", "WITHSCORES")
+        before = dict(zip(*[iter(client.execute_command(*look))] * 2, strict=True))
+        stored = quantized(client.execute_command("VEMB", key, "gone", "RAW"), dims)
+        assert stored is not None
+        assert stored.words == quantization
+        client.execute_command("VREM", key, "gone")
+        client.execute_command("VADD", key, "FP32", unquantized(stored), "gone", stored.words)
+        after = dict(zip(*[iter(client.execute_command(*look))] * 2, strict=True))
+        assert float(after[b"gone"]) == pytest.approx(float(before[b"gone"]), abs=2e-7)
+
+
+@pytest.mark.parametrize(
+    "reply", [None, [], [b"int8", b"ab", b"1"], [b"new", b"ab", b"1", b"1"], [b"f32", b"abc", b"1"]]
+)
+def test_what_is_no_raw_vector_is_not_taken_for_one(reply: Any) -> None:
+    assert quantized(reply, 2) is None
 
 
 async def test_its_threshold_is_said_in_cosines(written: Any, aclient: Any) -> None:

@@ -122,6 +122,9 @@ class Layout(Protocol):
     def created_unit_ms(self, cache: CacheInfo) -> float:
         """Milliseconds in a unit of `created_field`: 1000 where it is in seconds."""
 
+    def tags(self, cache: CacheInfo) -> Mapping[str, str]:
+        """TAG fields of the index by what of an entry they hold whole: `model`, `scope`, `route`, `tag`."""
+
     def text_fields(self, cache: CacheInfo) -> tuple[str, ...]:
         """The TEXT fields that a search by text looks in; none: prompts and answers aren't indexed."""
 

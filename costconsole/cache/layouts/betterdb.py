@@ -109,33 +109,21 @@ class BetterDBSemanticLayout(HashLayout):
     def _cache(self, name: str, index: IndexInfo | None, seen: Surroundings) -> CacheInfo:
         thresholds = _thresholds(name, seen)
         general = thresholds.get("")
-        problem = ""
-        if index is None:
-            problem = seen.why_no_search or "its index is gone: a search by meaning reads every vector"
-        elif index.failures:
-            problem = f"{index.failures} hashes could not be indexed: {index.failure}"
-        vector = index.fields[self.vector_field] if index else None
-        return CacheInfo(
+        cache = self.known_by(
+            index,
             name=name,
-            library=self.library,
-            layout=self.name,
-            kind="semantic",
             prefix=name + _ENTRIES,
-            entries=index.docs if index else None,
-            index=index.name if index else None,
-            dims=vector.dims if vector else None,
-            metric=vector.metric if vector else None,
-            datatype=vector.datatype if vector else None,
-            algorithm=vector.algorithm if vector else None,
-            memory_bytes=index.memory_bytes if index else None,
             threshold=None if general is None else 1.0 - general,
-            problem=problem,
             details=(
                 ("thresholds", json.dumps(thresholds)),
                 ("stats_key", f"{name}:__stats"),
                 ("window_key", f"{name}:__similarity_window"),
             ),
         )
+        if index is not None:
+            return cache
+        gone = seen.why_no_search or "its index is gone: a search by meaning reads every vector"
+        return replace(cache, problem=gone)
 
 
 class BetterDBAgentLayout(PlainLayout):

@@ -129,7 +129,6 @@ class GPTCacheLayout(HashLayout):
         return "question" in stored and isinstance(stored.get("answers"), list)
 
     def _cache(self, family: Family, index: IndexInfo | None) -> CacheInfo:
-        vector = index.fields[self.vector_field] if index else None
         count = family.count if family.complete else None
         problem = ""
         if index is not None and count is not None and (index.docs or 0) > count:
@@ -137,19 +136,11 @@ class GPTCacheLayout(HashLayout):
                 f"{(index.docs or 0) - count:,} vectors have outlived their answers: GPTCache finds them "
                 f"and has nothing to serve"
             )
-        return CacheInfo(
+        return self.known_by(
+            index,
             name=family.prefix.removesuffix(":questions:"),
-            library=self.library,
-            layout=self.name,
-            kind="semantic",
             prefix=family.prefix,
             entries=count,
-            index=index.name if index else None,
-            dims=vector.dims if vector else None,
-            metric=vector.metric if vector else None,
-            datatype=vector.datatype if vector else None,
-            algorithm=vector.algorithm if vector else None,
-            memory_bytes=index.memory_bytes if index else None,
             problem=problem,
             details=(
                 ("vectors", index.prefixes[0] if index else ""),

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from costconsole.cache.commands import Command
+from costconsole.cache.indexinfo import IndexInfo
 from costconsole.cache.layouts.plain import PlainLayout
 from costconsole.cache.textquery import tag_escaped
 from costconsole.cache.vectors import from_stored, to_stored
-from costconsole.domain.entry import CacheEntry, CacheInfo
+from costconsole.domain.entry import CacheEntry, CacheInfo, CacheKind
 from costconsole.redis_store.replies import pairs, text
 
 EF_RUNTIME = 64
@@ -30,6 +31,24 @@ class HashLayout(PlainLayout):
     def entry(self, cache: CacheInfo, key: str, fields: Mapping[str, bytes]) -> CacheEntry:
         """What the fields mean. `fields` lacks those that aren't stored."""
         raise NotImplementedError
+
+    def known_by(
+        self, index: IndexInfo | None, *, name: str, prefix: str, kind: CacheKind = "semantic", **more: Any
+    ) -> CacheInfo:
+        """A cache as its index tells of it, and as `more` says instead; None: it has no index."""
+        vector = index.fields.get(self.vector_field) if index else None
+        facts: dict[str, Any] = {
+            "entries": index.docs if index else None,
+            "index": index.name if index else None,
+            "dims": vector.dims if vector else None,
+            "metric": vector.metric if vector else None,
+            "datatype": vector.datatype if vector else None,
+            "algorithm": vector.algorithm if vector else None,
+            "memory_bytes": index.memory_bytes if index else None,
+            "problem": _failures(index) if index else "",
+        }
+        facts |= more
+        return CacheInfo(name, self.library, kind, prefix, layout=self.name, **facts)
 
     def created_field(self, cache: CacheInfo) -> str | None:
         return self.created if cache.index else None
@@ -92,6 +111,12 @@ class HashLayout(PlainLayout):
         if cache.dims and len(reply) != cache.dims * size:
             return None
         return from_stored(reply, datatype)
+
+
+def _failures(index: IndexInfo) -> str:
+    if not index.failures:
+        return ""
+    return f"{index.failures} hashes could not be indexed, so they are not found by meaning: {index.failure}"
 
 
 def epoch_ms(seconds: bytes | None) -> int | None:

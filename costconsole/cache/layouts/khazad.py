@@ -16,6 +16,7 @@ from costconsole.cache.commands import Command
 from costconsole.cache.layouts.base import KeyShape, SharedPiece, Surroundings, Threshold
 from costconsole.cache.layouts.bodies import read_body
 from costconsole.cache.layouts.plain import PlainLayout
+from costconsole.cache.layouts.quantized import quantized, unquantized
 from costconsole.cache.layouts.values import from_json, mapping, number, packed, shown, whole
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.redis_store.replies import pairs, text
@@ -129,7 +130,7 @@ class KhazadLayout(PlainLayout):
 
     def shared_reads(self, cache: CacheInfo, entry: CacheEntry) -> Sequence[Command]:
         element = _element(cache, entry.key.encode())
-        return [("VEMB", part.detail("set").encode(), element) for part in self.parts(cache)]
+        return [("VEMB", part.detail("set").encode(), element, "RAW") for part in self.parts(cache)]
 
     def shared_pieces(
         self, cache: CacheInfo, entry: CacheEntry, replies: Sequence[Any]
@@ -140,10 +141,11 @@ class KhazadLayout(PlainLayout):
         for part, check, reply in zip(
             self.parts(cache), self.shared_reads(cache, entry), replies, strict=False
         ):
-            if not isinstance(reply, list) or not reply or any(number(one) is None for one in reply):
+            stored = quantized(reply, part.dims or 0)
+            if stored is None:
                 continue
             key = part.detail("set").encode()
-            restore = ("VADD", key, "VALUES", len(reply), *reply, element, part.detail("quantization"))
+            restore = ("VADD", key, "FP32", unquantized(stored), element, stored.words)
             pieces.append(SharedPiece(key, check, reply, ("VREM", key, element), restore))
         return pieces
 

@@ -105,14 +105,7 @@ class LangChainExactLayout(PlainLayout):
 
     def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
         return tuple(
-            CacheInfo(
-                name=f"{family.prefix}exact",
-                library=self.library,
-                layout=self.name,
-                kind="exact",
-                prefix=family.prefix,
-                entries=family.count if family.complete else None,
-            )
+            self.known_by_keys(family, name=f"{family.prefix}exact")
             for family in sorted(seen.families, key=lambda family: family.prefix)
             if re.search(r"\[\s*1\s*\]", text(seen.replies.get(_kind(family.sample))))
         )
@@ -154,14 +147,7 @@ class LangChainCommunityLayout(PlainLayout):
 
     def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
         return tuple(
-            CacheInfo(
-                name="langchain-community:exact",
-                library=self.library,
-                layout=self.name,
-                kind="exact",
-                prefix="",
-                entries=family.count if family.complete else None,
-            )
+            self.known_by_keys(family, name="langchain-community:exact")
             for family in seen.families
             if read_generations(text(seen.replies.get(("HGET", family.sample, "0")))) is not None
         )

@@ -114,22 +114,7 @@ class LiteLLMValkeyLayout(HashLayout):
             return None
         if not index.has(_SCOPE, "TAG"):
             return None
-        failed = f"{index.failures} hashes could not be indexed: {index.failure}"
-        return CacheInfo(
-            name=index.name,
-            library=self.library,
-            layout=self.name,
-            kind="semantic",
-            prefix=index.prefixes[0].removesuffix(":") + ":",
-            entries=index.docs,
-            index=index.name,
-            dims=vector.dims,
-            metric=vector.metric,
-            datatype=vector.datatype,
-            algorithm=vector.algorithm,
-            memory_bytes=index.memory_bytes,
-            problem=failed if index.failures else "",
-        )
+        return self.known_by(index, name=index.name, prefix=index.prefixes[0].removesuffix(":") + ":")
 
 
 class LiteLLMExactLayout(PlainLayout):
@@ -144,14 +129,7 @@ class LiteLLMExactLayout(PlainLayout):
 
     def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
         return tuple(
-            CacheInfo(
-                name=f"{family.prefix or 'litellm:'}exact",
-                library=self.library,
-                layout=self.name,
-                kind="exact",
-                prefix=family.prefix,
-                entries=family.count if family.complete else None,
-            )
+            self.known_by_keys(family, name=f"{family.prefix or 'litellm:'}exact")
             for family in sorted(seen.families, key=lambda family: family.prefix)
             if _BEGINS.match(text(seen.replies.get(_beginning(family.sample))))
         )

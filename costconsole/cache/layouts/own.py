@@ -21,6 +21,8 @@ _IN_POLICY = (
     "kept in the policy of its namespace, which every gateway follows within a second: change it with "
     "costconsole threshold"
 )
+_WITHOUT = "without"
+_TAGS = ("model", "scope", "route", "tag")
 _SUBSET = {"prompt": "TEXT", "response": "TEXT", "inserted_at": "NUMERIC", "scope": "TAG"}
 
 
@@ -56,6 +58,10 @@ class OwnLayout(HashLayout):
 
     def created_field(self, cache: CacheInfo) -> str | None:
         return self.created if cache.index else None
+
+    def tags(self, cache: CacheInfo) -> Mapping[str, str]:
+        missing = cache.detail(_WITHOUT).split()
+        return {name: name for name in _TAGS if name not in missing} if cache.index else {}
 
     def usage_keys(self, cache: CacheInfo) -> tuple[str, str] | None:
         match = _FAMILY.match(cache.prefix)
@@ -93,23 +99,11 @@ class OwnLayout(HashLayout):
             return None
         if not all(index.has(name, kind) for name, kind in _SUBSET.items()):
             return None
-        problem = ""
-        if index.failures:
-            problem = f"{index.failures} entries could not be indexed: {index.failure}"
-        return CacheInfo(
+        return self.known_by(
+            index,
             name=f"{match.group(1)}:semantic",
-            library=self.library,
-            kind="semantic",
             prefix=index.name + ":",
-            entries=index.docs,
-            index=index.name,
-            dims=vector.dims,
-            metric=vector.metric,
-            datatype=vector.datatype,
-            algorithm=vector.algorithm,
-            memory_bytes=index.memory_bytes,
             threshold=(seen.thresholds or {}).get(match.group(1)),
-            problem=problem,
         )
 
     def _from_keys(self, family: Family, seen: Surroundings) -> CacheInfo | None:
@@ -125,12 +119,10 @@ class OwnLayout(HashLayout):
         problem = ""
         if kind == "semantic":
             problem = seen.why_no_search or "its index is gone: a search by meaning has to read every vector"
-        return CacheInfo(
+        return self.known_by_keys(
+            family,
             name=f"{namespace}:{kind}",
-            library=self.library,
             kind="exact" if kind == "exact" else "semantic",
-            prefix=family.prefix,
-            entries=family.count if family.complete else None,
             threshold=(seen.thresholds or {}).get(namespace) if kind == "semantic" else None,
             problem=problem,
         )

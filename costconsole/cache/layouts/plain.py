@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from costconsole.cache.commands import Command
-from costconsole.cache.layouts.base import KeyShape, SharedPiece, Surroundings, Threshold
+from costconsole.cache.layouts.base import Family, KeyShape, SharedPiece, Surroundings, Threshold
 from costconsole.cache.textquery import glob_escaped, text_query
-from costconsole.domain.entry import CacheEntry, CacheInfo
+from costconsole.domain.entry import CacheEntry, CacheInfo, CacheKind
 
 _IN_PROCESS = "its writer keeps the threshold in its own process: change it where the cache is made"
 
@@ -21,6 +21,13 @@ class PlainLayout:
     shapes: tuple[KeyShape, ...] = ()
     scope_field = ""
 
+    def known_by_keys(
+        self, family: Family, *, name: str, kind: CacheKind = "exact", **more: Any
+    ) -> CacheInfo:
+        """A cache as its keys tell of it; how many there are is known if all of them were seen."""
+        entries = family.count if family.complete else None
+        return CacheInfo(name, self.library, kind, family.prefix, entries, layout=self.name, **more)
+
     def probes(self, seen: Surroundings) -> Sequence[Command]:
         return ()
 
@@ -32,6 +39,9 @@ class PlainLayout:
 
     def created_unit_ms(self, cache: CacheInfo) -> float:
         return 1000.0
+
+    def tags(self, cache: CacheInfo) -> Mapping[str, str]:
+        return {"scope": self.scope_field} if cache.index and self.scope_field else {}
 
     def text_fields(self, cache: CacheInfo) -> tuple[str, ...]:
         return ()

@@ -56,26 +56,7 @@ class RedisVLLayout(HashLayout):
             return None
         if not all(index.has(name, kind) for name, kind in _SUBSET.items()):
             return None
-        return CacheInfo(
-            name=index.name,
-            library=self.library,
-            kind="semantic",
-            prefix=index.prefixes[0].removesuffix(":") + ":",
-            entries=index.docs,
-            index=index.name,
-            dims=vector.dims,
-            metric=vector.metric,
-            datatype=vector.datatype,
-            algorithm=vector.algorithm,
-            memory_bytes=index.memory_bytes,
-            problem=_failures(index),
-        )
-
-
-def _failures(index: IndexInfo) -> str:
-    if not index.failures:
-        return ""
-    return f"{index.failures} hashes could not be indexed, so they are not found by meaning: {index.failure}"
+        return self.known_by(index, name=index.name, prefix=index.prefixes[0].removesuffix(":") + ":")
 
 
 def _model_in(metadata: bytes | None) -> str:

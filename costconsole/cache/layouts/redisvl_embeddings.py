@@ -38,17 +38,8 @@ class EmbeddingsLayout(HashLayout):
             content, model, embedding = seen.replies.get(_probe(family.sample)) or (None, None, None)
             if content is None or model is None or packed(from_json(embedding)) is None:
                 continue
-            caches.append(
-                CacheInfo(
-                    name=family.prefix.removesuffix(":"),
-                    library=self.library,
-                    layout=self.name,
-                    kind="embeddings",
-                    prefix=family.prefix,
-                    entries=family.count if family.complete else None,
-                    # No dims: one cache may hold the vectors of several models.
-                )
-            )
+            # No dims: one cache may hold the vectors of several models.
+            caches.append(self.known_by_keys(family, name=family.prefix.removesuffix(":"), kind="embeddings"))
         return tuple(sorted(caches, key=lambda cache: cache.name))
 
     def owns(self, cache: CacheInfo, key: bytes) -> bool:

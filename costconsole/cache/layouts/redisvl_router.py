@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -121,7 +122,6 @@ class RouterLayout(HashLayout):
         )
 
     def _cache(self, index: IndexInfo, config: Any) -> CacheInfo:
-        vector = index.fields[self.vector_field]
         known = mapping(config)
         routes = {
             str(route["name"]): number(route.get("distance_threshold")) or _DEFAULT_DISTANCE
@@ -129,26 +129,17 @@ class RouterLayout(HashLayout):
             if isinstance(route, dict) and "name" in route
         }
         model = mapping(known.get("vectorizer")).get("model")
-        problem = ""
-        if index.failures:
-            problem = f"{index.failures} hashes could not be indexed: {index.failure}"
-        elif not known:
-            problem = f"its config key {index.name}:route_config is missing: thresholds can't be known"
-        return CacheInfo(
+        cache = self.known_by(
+            index,
             name=index.name,
-            library=self.library,
-            layout=self.name,
-            kind="router",
             prefix=index.prefixes[0].removesuffix(":") + ":",
-            entries=index.docs,
-            index=index.name,
-            dims=vector.dims,
-            metric=vector.metric,
-            datatype=vector.datatype,
-            algorithm=vector.algorithm,
-            memory_bytes=index.memory_bytes,
-            problem=problem,
+            kind="router",
             details=(("embedding_model", text(model)), ("routes", json.dumps(routes))),
+        )
+        if known or cache.problem:
+            return cache
+        return replace(
+            cache, problem=f"its config key {index.name}:route_config is missing: thresholds can't be known"
         )
 
 
