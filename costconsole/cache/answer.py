@@ -27,6 +27,8 @@ class Answer:
     usage: Usage = _NO_USAGE
     raw: bytes | None = None
     finish_reason: str = ""
+    route: str = ""
+    """The route that chose the model, where one did."""
 
 
 def encode_usage(usage: Usage) -> dict[str, int | bool]:
@@ -49,7 +51,7 @@ def decode_usage(stored: object) -> Usage:
 def encode_metadata(answer: Answer) -> str:
     """All of an answer but its text and body, as JSON text."""
     found: dict[str, object] = {"usage": encode_usage(answer.usage)}
-    for name in ("model", "provider", "finish_reason"):
+    for name in ("model", "provider", "finish_reason", "route"):
         if value := getattr(answer, name):
             found[name] = value
     return json.dumps(found, separators=(",", ":"), sort_keys=True)
@@ -57,15 +59,14 @@ def encode_metadata(answer: Answer) -> str:
 
 def decode_answer(response: bytes, metadata: bytes | None, raw: bytes | None) -> Answer:
     """An answer from its stored fields. Metadata that is missing or malformed counts as none."""
-    usage, model, provider, finish_reason = _read_metadata(metadata)
-    return Answer(
-        response.decode("utf-8", "backslashreplace"), model, provider, usage, raw or None, finish_reason
-    )
+    usage, model, provider, finish_reason, route = _read_metadata(metadata)
+    text = response.decode("utf-8", "backslashreplace")
+    return Answer(text, model, provider, usage, raw or None, finish_reason, route)
 
 
 @lru_cache(maxsize=4096)
-def _read_metadata(metadata: bytes | None) -> tuple[Usage, str, str, str]:
-    """Usage, model, provider, finish reason. Remembered, for entries that are hit are hit often."""
+def _read_metadata(metadata: bytes | None) -> tuple[Usage, str, str, str, str]:
+    """Usage, model, provider, finish reason, route. Remembered, for entries that are hit are hit often."""
     try:
         known = json.loads(metadata) if metadata else {}
     except ValueError:
@@ -77,4 +78,5 @@ def _read_metadata(metadata: bytes | None) -> tuple[Usage, str, str, str]:
         str(known.get("model", "")),
         str(known.get("provider", "")),
         str(known.get("finish_reason", "")),
+        str(known.get("route", "")),
     )

@@ -52,16 +52,28 @@ def reason_of(error: BaseException) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _saved(usage: Usage, price: UnitPrices | None, outcome: Outcome, minimized: int) -> Costs:
+def _saved(
+    usage: Usage, price: UnitPrices | None, baseline: UnitPrices | None, outcome: Outcome, minimized: int
+) -> Costs:
     """What a hit saves. Remembered: a look-up has little more than a tenth of a millisecond in all."""
-    return waterfall(usage, price, hit=outcome, input_minimized=minimized)
+    return waterfall(usage, price, baseline_prices=baseline, hit=outcome, input_minimized=minimized)
+
+
+def _baseline(plan: Plan, prices: PriceBook, input_tokens: int) -> UnitPrices | None:
+    """Prices of the model that savings by routing count against; None where nothing was routed."""
+    if plan.baseline is None:
+        return None
+    provider, model = plan.baseline
+    return prices.prices(provider, model, at_ms=plan.ts_ms, input_tokens=input_tokens)
 
 
 def _hit(plan: Plan, found: Found, prices: PriceBook, latency_ms: float) -> Call:
     answer = found.answer
     usage, provider, model = answer.usage, answer.provider or plan.provider.name, answer.model or plan.model
     price = prices.prices(provider, model, at_ms=plan.ts_ms, input_tokens=usage.input)
-    costs = _saved(usage, price, found.outcome, plan.input_minimized)
+    costs = _saved(
+        usage, price, _baseline(plan, prices, usage.input), found.outcome, plan.input_minimized
+    )
     return Call(
         id=os.urandom(16).hex(),
         ts_ms=plan.ts_ms,
@@ -69,7 +81,7 @@ def _hit(plan: Plan, found: Found, prices: PriceBook, latency_ms: float) -> Call
         model=model,
         provider=provider,
         requested_model=plan.requested_model,
-        route=plan.route,
+        route=plan.route or answer.route,
         tag=plan.tag,
         usage_estimated=usage.estimated,
         input_saved=usage.input + plan.input_minimized,
@@ -103,7 +115,13 @@ def _asked(
 ) -> Call:
     price = prices.prices(plan.provider.name, plan.model, at_ms=plan.ts_ms, input_tokens=usage.input)
     minimized = plan.input_minimized if usage != _NOTHING else 0
-    costs = waterfall(usage, price, input_minimized=minimized, provider_cost_nano=cost_nano)
+    costs = waterfall(
+        usage,
+        price,
+        baseline_prices=_baseline(plan, prices, usage.input + minimized),
+        input_minimized=minimized,
+        provider_cost_nano=cost_nano,
+    )
     spend, baseline, status = costs.spend_nano, costs.baseline_nano, costs.status
     if error and usage == _NOTHING and status is CostStatus.UNPRICED:
         # Nothing was billed, which is known without any price.

@@ -68,6 +68,14 @@ class Directory:
                 self._found[key] = known
         return known
 
+    def given(self, name: str) -> Provider | None:
+        """The provider of this name that the application gave itself."""
+        return self._given.get(name)
+
+    def built_in(self, name: str) -> Provider | None:
+        """The provider of this name that is there without being given."""
+        return self._providers.get(name)
+
     def _search(self, model: str, provider: str) -> tuple[Provider, str]:
         if provider:
             found = self._providers.get(provider)

@@ -43,6 +43,8 @@ class Plan:
     input_minimized: int
     ts_ms: int
     started: float
+    baseline: tuple[str, str] | None = None
+    """Provider and model that routing saves against, where the router may choose."""
     words: str | None = None
     """The user's own words where they are known already."""
     leads: bool = field(default=False)
