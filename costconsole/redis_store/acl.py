@@ -14,7 +14,7 @@ Role = Literal["viewer", "operator"]
 ROLES: tuple[Role, ...] = ("viewer", "operator")
 
 _LOOKING = """
-    ping info time dbsize module|list acl|whoami client|setname client|setinfo client|no-touch
+    ping info time dbsize module|list acl|whoami acl|dryrun client|setname client|setinfo client|no-touch
     scan type exists pttl memory|usage object|idletime
     hget hmget hgetall smembers zmscore xrange xrevrange
 """

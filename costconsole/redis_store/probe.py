@@ -1,7 +1,8 @@
 """What a server is, what it can do, and what this user may do there: asked once, in two round trips.
 
-The logic is free of I/O: `_first` and `_rights` say what to ask, `_read` makes sense of the answers; any of
-them may be an error, for an ACL may forbid every single question.
+The logic is free of I/O: `_first`, `_rights` and `_tries` say what to ask, `_read` makes sense of the
+answers; any of them may be an error, for an ACL may forbid every single question. Rights are found out by
+trying, in a third round trip, only where the server can't be asked: it logs each refusal.
 """
 
 from __future__ import annotations
@@ -55,15 +56,23 @@ class ServerInfo:
 async def probe(client: Any, *, namespace: str = "default") -> ServerInfo:
     """Ask an asynchronous client's server. Raises what the connection raises; refusals are answers."""
     first = await _ask_async(client, _first())
-    questions = _rights(client, namespace, _user(first[_WHOAMI], client))
-    return _read(client, first, questions, await _ask_async(client, [command for _, command in questions]))
+    asked = _rights(namespace, _user(first[_WHOAMI], client))
+    answers = list(zip(asked, await _ask_async(client, asked), strict=True))
+    if _answered(answers):
+        return _read(client, first, answers, [])
+    tried = _tries(client, namespace)
+    return _read(client, first, answers, list(zip(tried, await _ask_async(client, tried), strict=True)))
 
 
 def probe_sync(client: Any, *, namespace: str = "default") -> ServerInfo:
     """Ask a synchronous client's server. Raises what the connection raises; refusals are answers."""
     first = _ask(client, _first())
-    questions = _rights(client, namespace, _user(first[_WHOAMI], client))
-    return _read(client, first, questions, _ask(client, [command for _, command in questions]))
+    asked = _rights(namespace, _user(first[_WHOAMI], client))
+    answers = list(zip(asked, _ask(client, asked), strict=True))
+    if _answered(answers):
+        return _read(client, first, answers, [])
+    tried = _tries(client, namespace)
+    return _read(client, first, answers, list(zip(tried, _ask(client, tried), strict=True)))
 
 
 _HELLO, _INFO, _MODULES, _WHOAMI, _LIST = range(5)
@@ -77,7 +86,6 @@ def _first() -> list[Command]:
 _READ_RIGHTS: tuple[Command, ...] = (
     ("HGETALL", "{key}"),
     ("XREVRANGE", "{key}", "+", "-"),
-    ("ZREVRANGE", "{key}", "0", "1"),
     ("SCAN", "0"),
     ("INFO",),
 )
@@ -105,28 +113,37 @@ _HARMLESS_WRITES: tuple[Command, ...] = (
 )
 _STANDS_FOR = {"HDEL": "HSET", "ZREM": "ZINCRBY"}
 
-_Questions = list[tuple[str, Command]]
+_Answers = Sequence[tuple[Command, Any]]
+"""Commands with what the server said to them."""
 
 
-def _rights(client: Any, namespace: str, user: str) -> _Questions:
-    """What to ask in the second round trip: (which way, command)."""
+def _rights(namespace: str, user: str) -> list[Command]:
+    """The questions of the second round trip: whether this user may run what the console runs."""
     keys = Keys(namespace)
     names = {"{key}": keys.root + "probe", "{channel}": keys.policy_changed, "{index}": keys.semantic_index}
+    wanted = _filled(_READ_RIGHTS + _SEARCH_RIGHTS + _WRITE_RIGHTS, names)
+    return [("ACL", "DRYRUN", user, *command) for command in wanted]
 
-    def filled(commands: Sequence[Command]) -> list[Command]:
-        return [tuple(names.get(word, word) for word in command) for command in commands]
 
-    wanted = filled(_READ_RIGHTS + _SEARCH_RIGHTS + _WRITE_RIGHTS)
-    questions: _Questions = [("dryrun", ("ACL", "DRYRUN", user, *command)) for command in wanted]
+def _tries(client: Any, namespace: str) -> list[Command]:
+    """What to try where `_rights` were not answered."""
+    key = Keys(namespace).root + "probe"
     # An index that doesn't exist: FT.INFO stops a server with a large one for a moment.
-    names["{index}"] = names["{key}"]
-    questions += [("try", command) for command in filled(_READ_RIGHTS[:-1] + _SEARCH_RIGHTS)]
-    if not is_read_only(client):
-        questions += [("try", command) for command in filled(_HARMLESS_WRITES)]
-    return questions
+    names = {"{key}": key, "{index}": key}
+    tries = _filled(_READ_RIGHTS[:-1] + _SEARCH_RIGHTS, names)
+    return tries if is_read_only(client) else tries + _filled(_HARMLESS_WRITES, names)
 
 
-def _read(client: Any, first: Sequence[Any], questions: _Questions, answers: Sequence[Any]) -> ServerInfo:
+def _filled(commands: Sequence[Command], names: Mapping[str, str]) -> list[Command]:
+    return [tuple(names.get(word, word) for word in command) for command in commands]
+
+
+def _answered(asked: _Answers) -> bool:
+    """Whether dry runs are possible here."""
+    return all(not _failed(answer) or _unknown(answer) for _, answer in asked)
+
+
+def _read(client: Any, first: Sequence[Any], asked: _Answers, tried: _Answers) -> ServerInfo:
     hello = {} if _failed(first[_HELLO]) else pairs(first[_HELLO])
     fields = {} if _failed(first[_INFO]) else info(first[_INFO])
     kind, version = _identity(hello, fields)
@@ -139,10 +156,10 @@ def _read(client: Any, first: Sequence[Any], questions: _Questions, answers: Seq
     role = fields.get("role") or text(hello.get("role"))
     role = {"master": "primary", "slave": "replica"}.get(role, role)
     user = _user(first[_WHOAMI], client)
-    denied = _denied(questions, answers, search is not None)
+    denied = _denied(asked, tried, search is not None)
     if _no_permission(first[_INFO]) and "INFO" not in denied:
         denied = (*denied, "INFO")
-    why = _why_read_only(client, role, fields, user, denied, answers)
+    why = _why_read_only(client, role, fields, user, denied, [answer for _, answer in tried])
     return ServerInfo(
         kind=kind,
         version=version,
@@ -186,21 +203,14 @@ def _modules(reply: Any) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found))
 
 
-def _denied(questions: _Questions, answers: Sequence[Any], search: bool) -> tuple[str, ...]:
+def _denied(asked: _Answers, tried: _Answers, search: bool) -> tuple[str, ...]:
     """The wanted commands that are refused, in the order they were asked; a dry run knows best."""
-    asked = [(way, command, answer) for (way, command), answer in zip(questions, answers, strict=True)]
-    dry = [(command[3:], answer) for way, command, answer in asked if way == "dryrun"]
-    dry_works = bool(dry) and all(not _failed(answer) or _unknown(answer) for _, answer in dry)
-    refused: dict[str, None] = {}
-    if dry_works:
-        for command, answer in dry:
-            if not _failed(answer) and text(answer) != "OK":
-                refused[str(command[0])] = None
+    if _answered(asked):
+        refused = [str(command[3]) for command, said in asked if not _failed(said) and text(said) != "OK"]
     else:
-        for way, command, answer in asked:
-            if way == "try" and _no_permission(answer):
-                refused[_STANDS_FOR.get(str(command[0]), str(command[0]))] = None
-    return tuple(name for name in refused if search or not name.startswith("FT."))
+        names = [str(command[0]) for command, answer in tried if _no_permission(answer)]
+        refused = [_STANDS_FOR.get(name, name) for name in names]
+    return tuple(name for name in dict.fromkeys(refused) if search or not name.startswith("FT."))
 
 
 _WRITES = frozenset(command[0] for command in _WRITE_RIGHTS)

@@ -29,7 +29,6 @@ from tests.console.test_redis_source import fill
 from tests.health.broken import AxisModel, put, vector_of
 
 PASSWORD = "s3cret"
-PROBE = "key costconsole:{default}:probe"
 
 
 @pytest.fixture
@@ -103,9 +102,8 @@ async def test_a_viewer_reads_everything_and_changes_nothing(
     assert "may not run" in source.link.why_read_only
     await read_all(source)
     await source.close()
-    # The probe tries a few writes to learn that they are refused; nothing else was.
-    tried = {"hdel", "xadd", "zrem", "pexpire", "rename", "unlink", "evalsha", "zrevrange", "acl|dryrun"}
-    assert refused(url) <= {*(f"command {name}" for name in tried), "key __betterdb:caches", PROBE}
+    # It asks which writes it may do and tries none. The registry of a library that isn't here is looked for.
+    assert refused(url) <= {"key __betterdb:caches"}
     async with redis.asyncio.Redis.from_url(viewer, protocol=2) as client:
         for command in (
             ("HSET", "faq:x", "a", "b"),
@@ -141,8 +139,7 @@ async def test_an_operator_reads_and_changes_the_policy(url: str, capsys: pytest
             assert (await eviction.undo(done.undo_id)).restored == 1
             assert await eviction.set_ttl(entry.key, 600)
             assert await eviction.set_ttl(entry.key, None) is None
-        # How the probe asks for rights that are not needed, and a registry that isn't there.
-        assert refused(url) <= {"command acl|dryrun", "command zrevrange", "key __betterdb:caches", PROBE}
+        assert refused(url) <= {"key __betterdb:caches"}
         for command in (("SET", "elsewhere", "y"), ("FLUSHDB",), ("CONFIG", "SET", "save", "")):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 await client.execute_command(*command)

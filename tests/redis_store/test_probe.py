@@ -37,6 +37,7 @@ def look_async(target: RedisTarget, **options: Any) -> ServerInfo:
     return asyncio.run(run())
 
 
+ASKING = ("+@connection", "+module|list", "+acl|whoami", "+acl|dryrun")
 both = pytest.mark.parametrize("look", [look_sync, look_async], ids=["sync", "async"])
 
 
@@ -107,6 +108,14 @@ def test_an_auditor_who_may_ask_is_answered_exactly(look: Any, user: Any):
     server = look(user("auditor", *rights, "-info"))
     assert server.denied == ("INFO", "HSET", "PUBLISH")
     assert server.why_read_only == "user auditor may not run HSET, PUBLISH"
+
+
+@both
+def test_who_may_be_asked_tries_nothing(look: Any, user: Any, client: redis.Redis):
+    viewer = user("viewer", "~*", "+@read", "+info", "+ft._list", "+ft.info", "+ft.search", *ASKING)
+    client.execute_command("ACL", "LOG", "RESET")
+    assert "HSET" in look(viewer).denied
+    assert client.acl_log() == []
 
 
 @both
@@ -189,11 +198,10 @@ def test_it_takes_two_round_trips(
 
 def read(first: list[Any]) -> ServerInfo:
     client = redis.Redis(db=1, username="u")
-    questions = module._rights(client, "default", "u")
-    refusals = [
-        redis.ResponseError("unknown command 'ACL'") if way == "dryrun" else None for way, _ in questions
+    refused = [
+        (asked, redis.ResponseError("unknown command 'ACL'")) for asked in module._rights("default", "u")
     ]
-    return module._read(client, first, questions, refusals)
+    return module._read(client, first, refused, [(tried, None) for tried in module._tries(client, "default")])
 
 
 NO = redis.ResponseError("unknown command")
