@@ -92,6 +92,12 @@ def build_parser() -> _Parser:
     window.add_argument("--window", metavar="1h", help="5m, 1h, 24h, 7d, ...")
     as_json = _Parser(add_help=False)
     as_json.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    passing = _Parser(add_help=False)
+    passing.add_argument("--model", metavar="M", help="answered by this model; gpt-4* by those")
+    passing.add_argument("--older-than", metavar="7d", help="stored longer ago than this")
+    passing.add_argument("--scope", metavar="S", help="stored in this scope; 3fa9* in those")
+    passing.add_argument("--library", metavar="L", help="written by this library")
+    passing.add_argument("--never-expiring", action="store_true", help="without a time to live")
 
     parser = _Parser(prog="costconsole", add_help=False, parents=[common, window], allow_abbrev=False)
     parser.add_argument("-h", "--help", action=_Help, nargs=0)
@@ -120,8 +126,8 @@ def build_parser() -> _Parser:
     stats.add_argument("--csv", action="store_true")
     stats.add_argument("--watch", type=_positive, metavar="S", help="again every S seconds, until ctrl+c")
 
-    search = command("search", "Search the cached entries by meaning, or by text.", as_json)
-    search.add_argument("query", metavar="QUERY")
+    search = command("search", "Search the cached entries by meaning, or by text.", passing, as_json)
+    search.add_argument("query", nargs="?", metavar="QUERY", help="without one, the newest that pass")
     search.add_argument("--cache", metavar="NAME")
     search.add_argument("-k", type=_count, default=20, metavar="N", help="at most N entries (20)")
     search.add_argument("--text", action="store_true", help="words instead of meaning")
@@ -129,13 +135,13 @@ def build_parser() -> _Parser:
     show = command("show", "One cached entry, whole.", as_json)
     show.add_argument("key", metavar="KEY")
 
-    evict = command("evict", "Remove cached entries; `costconsole undo` brings them back for a day.", as_json)
+    evict = command(
+        "evict", "Remove cached entries; `costconsole undo` brings them back for a day.", passing, as_json
+    )
     evict.add_argument("keys", nargs="*", metavar="KEY")
     evict.add_argument("--query", metavar="Q", help="entries whose prompt means the same")
     evict.add_argument("--min-similarity", type=_similarity, metavar="S", help="(the live threshold)")
     evict.add_argument("--cache", metavar="NAME", help="of this cache only; alone: all of it")
-    evict.add_argument("--model", metavar="M", help="answered by this model")
-    evict.add_argument("--older-than", metavar="7d", help="stored longer ago than this")
     evict.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
     evict.add_argument("--yes", action="store_true", help="don't ask")
     evict.add_argument("--no-undo", action="store_true", help="keep no copies")

@@ -11,7 +11,7 @@ from costconsole.domain.entry import CacheEntry
 
 @dataclass(frozen=True, slots=True)
 class IndexPlace:
-    """In an index, newest first: the age value reached, and the keys with just this value seen so far.
+    """In an index, newest or oldest first: the age value reached, and the keys of just this value seen.
 
     A page begins at the value, not behind so many entries, so that stores and evictions meanwhile neither
     hide an entry nor show one twice, however many share the value.
@@ -21,18 +21,37 @@ class IndexPlace:
     seen: frozenset[bytes] = frozenset()
     span: float = 0.0
     """How far the values of the last page reached: the next one is looked for in as much. 0: unknown."""
+    oldest: bool = False
+    looked_at: int = 0
+    """Entries that were read so far to find those that match."""
+
+    @property
+    def first(self) -> str:
+        """The value at which such a listing begins."""
+        return "-inf" if self.oldest else "+inf"
+
+    @property
+    def opposite(self) -> str:
+        """The value at which it ends."""
+        return "+inf" if self.oldest else "-inf"
+
+    @classmethod
+    def start(cls, *, oldest: bool = False) -> IndexPlace:
+        """Where a listing begins."""
+        return cls("-inf" if oldest else "+inf", oldest=oldest)
 
 
 @dataclass(frozen=True, slots=True)
 class ScanPlace:
     """In a walk over keys: where it stands (None: done), and what it found but didn't show yet.
 
-    `waiting` holds (created_ms or -1, key), newest first.
+    `waiting` holds (created_ms or -1, key), in the order in which they are shown: newest or `oldest` first.
     """
 
     position: Position | None
     waiting: tuple[tuple[int, bytes], ...] = ()
     looked_at: int = 0
+    oldest: bool = False
 
 
 Place = IndexPlace | ScanPlace

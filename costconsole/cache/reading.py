@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,28 @@ class Found:
     entry: CacheEntry | None
     """None: it is gone, or belongs to another cache."""
     age: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """Bytes of an entry's key in memory, and milliseconds since it was last used; None: not known."""
+
+    size_bytes: int | None = None
+    idle_ms: int | None = None
+
+
+async def read_weights(client: Any, keys: Iterable[str]) -> dict[str, Weight]:
+    """Sizes and idle times by key, in one round trip. Our connections don't touch what they read."""
+    names = list(keys)
+    raw = [key.encode("utf-8", "surrogateescape") for key in names]
+    commands: list[Command] = [("MEMORY", "USAGE", key) for key in raw]
+    commands += [("OBJECT", "IDLETIME", key) for key in raw]
+    replies = [reply if isinstance(reply, int) else None for reply in await arun_all(client, commands)]
+    sizes, idle = replies[: len(raw)], replies[len(raw) :]
+    return {
+        key: Weight(size or None, None if seconds is None else seconds * 1000)
+        for key, size, seconds in zip(names, sizes, idle, strict=True)
+    }
 
 
 async def read_entries(readers: Readers, cache: CacheInfo, keys: Sequence[bytes]) -> list[Found]:

@@ -7,18 +7,20 @@ cache does to them as a note, not as an error; errors of the connection are the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from redis.exceptions import ResponseError
 
-from costconsole.cache.brute import nearest_by_reading
-from costconsole.cache.commands import Command, arun_all
+from costconsole.cache.commands import arun_all
+from costconsole.cache.entryfilter import NOTHING, EntryFilter
 from costconsole.cache.layouts import layout_of
-from costconsole.cache.listing import Batch, from_index, from_keys, merge, place_after
+from costconsole.cache.listing import Batch, Wanted, from_index, from_keys, merge, place_after
+from costconsole.cache.nearest import nearest_keys
 from costconsole.cache.page import Cursor, EntryPage, IndexPlace, Place, ScanPlace
-from costconsole.cache.reading import Readers, read_entries, with_use
+from costconsole.cache.reading import Readers, Weight, read_entries, read_weights, with_use
 from costconsole.cache.scan import Position, walk
 from costconsole.cache.textquery import glob_escaped, holds, is_glob
 from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
@@ -27,7 +29,9 @@ from costconsole.redis_store.keys import Keys
 __all__ = ["Cursor", "EntryPage", "EntrySearch"]
 
 _WIDER = 8
-"""So many times more is looked for where vectors were found whose answers are gone."""
+"""So many times more is looked for where the answers of vectors are gone, or don't pass a filter."""
+_MOST_NEAR = 2_000
+"""Of so many nearest entries at most those are read that pass a filter which no index knows of."""
 _KEYS = "\x00keys"
 """Name of the place of a search by key, which walks all caches at once."""
 
@@ -64,10 +68,21 @@ class EntrySearch:
         return next((cache for cache in self.caches if layout_of(cache).owns(cache, raw)), None)
 
     async def newest(
-        self, cache: CacheInfo | str | None = None, limit: int = 50, before: Cursor | None = None
+        self,
+        cache: Iterable[CacheInfo] | CacheInfo | str | None = None,
+        limit: int = 50,
+        before: Cursor | None = None,
+        *,
+        where: EntryFilter = NOTHING,
+        oldest: bool = False,
     ) -> EntryPage:
-        """Entries of one cache, or of all (None), newest first; `before` is the last page's `next`."""
-        return await self._list(self._chosen(cache), limit, before, None)
+        """Entries of one cache, or of all (None), newest first; `before` is the last page's `next`.
+
+        With `oldest` the oldest come first, from an index exactly, elsewhere of those that were looked at.
+        A page may end early, even empty, when looking for what passes takes long; it then says how far it
+        came, and `next` goes on from there.
+        """
+        return await self._list(self._chosen(cache), limit, before, None, where, oldest=oldest)
 
     async def by_text(
         self,
@@ -75,11 +90,13 @@ class EntrySearch:
         caches: Iterable[CacheInfo] | CacheInfo | str | None = None,
         limit: int = 50,
         before: Cursor | None = None,
+        *,
+        where: EntryFilter = NOTHING,
     ) -> EntryPage:
         """Entries whose prompt or answer holds every word of the query, newest first."""
         if not query.strip():
             return EntryPage(note="type a word to search for")
-        return await self._list(self._chosen(caches), limit, before, query)
+        return await self._list(self._chosen(caches), limit, before, query, where)
 
     async def by_vector(
         self,
@@ -88,22 +105,26 @@ class EntrySearch:
         k: int = 20,
         *,
         scope: str = "",
+        where: EntryFilter = NOTHING,
     ) -> EntryPage:
         """The `k` entries nearest to a float32 vector over the caches, best first, with similarities.
 
         With a scope, only entries of it, as the gateway looks them up.
         Caches that can't be searched by it (other dimensions, no vectors, no index) are named in the note.
         """
-        found, notes = await self._nearest_entries(vector, self._chosen(caches), k, scope)
+        found, notes = await self._nearest_entries(vector, self._chosen(caches), k, scope, where)
         return EntryPage(found, partial=bool(notes), note="; ".join(notes))
 
-    async def by_key(self, query: str, limit: int = 50, before: Cursor | None = None) -> EntryPage:
+    async def by_key(
+        self, query: str, limit: int = 50, before: Cursor | None = None, *, where: EntryFilter = NOTHING
+    ) -> EntryPage:
         """The entry of this key, or entries whose key matches a pattern (`*`, `?`, `[...]`) or holds it."""
         query = query.strip()
         if not query:
             return EntryPage(note="type a key, or a part of one")
+        now_ms = time.time() * 1000
         if before is None and (entry := await self._exists(query)) is not None:
-            return EntryPage((entry,), total=1)
+            return EntryPage((entry,), total=1) if where.holds(entry, now_ms) else EntryPage()
         pattern = query if is_glob(query) else f"*{glob_escaped(query)}*"
         place = before.places.get(_KEYS) if before else None
         start = place if isinstance(place, ScanPlace) else ScanPlace(Position())
@@ -118,7 +139,7 @@ class EntrySearch:
         rest = ScanPlace(position, tuple((-1, key) for key in waiting[limit:]), looked_at)
         more = position is not None or bool(rest.waiting)
         note = "not every key was looked at yet" if position is not None else ""
-        shown = tuple(entry for entry in entries.values() if entry is not None)
+        shown = tuple(e for e in entries.values() if e is not None and where.holds(e, now_ms))
         return EntryPage(shown, None, Cursor({_KEYS: rest}) if more else None, position is not None, note)
 
     async def entry(self, key: bytes | str) -> CacheEntry | None:
@@ -138,6 +159,44 @@ class EntrySearch:
         entry = with_use(entry, ttl, listed.hits, listed.last_hit_ms)
         size_bytes = size if isinstance(size, int) and size else None
         return replace(entry, size_bytes=size_bytes, fingerprint=listed.fingerprint)
+
+    async def weights(self, keys: Iterable[str]) -> dict[str, Weight]:
+        """Size in memory and idle time of entries, by key; reading them disturbs neither."""
+        return await read_weights(self._client, keys)
+
+    async def most_hit(
+        self,
+        caches: Iterable[CacheInfo] | CacheInfo | str | None = None,
+        limit: int = 50,
+        *,
+        where: EntryFilter = NOTHING,
+    ) -> EntryPage:
+        """The entries with the most hits, most first, of the caches whose hits are counted beside them."""
+        chosen = where.among(self._chosen(caches))
+        names = {cache.name for cache in chosen}
+        zsets = [layout_of(cache).usage_keys(cache) for cache in chosen]
+        counted = list(dict.fromkeys(zset[0] for zset in zsets if zset is not None))
+        # Hits of all caches of a namespace stand in one zset: more are asked for than are wanted.
+        replies = await arun_all(
+            self._readers.hits, [("ZREVRANGE", zset, 0, limit * 4 - 1) for zset in counted]
+        )
+        keys = [
+            key
+            for reply in replies
+            if not isinstance(reply, Exception)
+            for key in reply
+            if (cache := self.cache_of(key)) is not None and cache.name in names
+        ]
+        now_ms = time.time() * 1000
+        entries = [
+            entry
+            for entry in (await self._fill(keys)).values()
+            if entry is not None and where.holds(entry, now_ms)
+        ]
+        entries.sort(key=lambda entry: -(entry.hits or 0))
+        uncounted = [cache.name for cache, zset in zip(chosen, zsets, strict=True) if zset is None]
+        note = f"hits of {', '.join(uncounted)} are not counted" if uncounted else ""
+        return EntryPage(tuple(entries[:limit]), partial=bool(note), note=note)
 
     async def neighbors(self, entry: CacheEntry, k: int = 5) -> tuple[Neighbor, ...]:
         """The `k` nearest other entries of the same cache; none where it has no vectors."""
@@ -176,19 +235,31 @@ class EntrySearch:
         return tuple(caches)
 
     async def _list(
-        self, caches: Sequence[CacheInfo], limit: int, before: Cursor | None, query: str | None
+        self,
+        caches: Sequence[CacheInfo],
+        limit: int,
+        before: Cursor | None,
+        query: str | None,
+        where: EntryFilter,
+        *,
+        oldest: bool = False,
     ) -> EntryPage:
         """One page of a listing, or of a search by text, over these caches."""
+        caches = where.among(caches)
+        now_ms = time.time() * 1000
         starts = {
-            cache.name: before.places[cache.name] if before else _start(cache, query)
+            cache.name: before.places[cache.name] if before else _start(cache, query, where, now_ms, oldest)
             for cache in caches
             if before is None or cache.name in before.places
         }
         chosen = [cache for cache in caches if cache.name in starts]
         batches = await asyncio.gather(
-            *(self._batch(cache, starts[cache.name], limit, query, len(chosen)) for cache in chosen)
+            *(
+                self._batch(cache, starts[cache.name], limit, query, len(chosen), where, now_ms)
+                for cache in chosen
+            )
         )
-        rows = merge(batches, limit)
+        rows = merge(batches, limit, oldest=oldest)
         taken = {row.key for row in rows}
         places = {
             batch.cache.name: place
@@ -199,101 +270,83 @@ class EntrySearch:
         counts = [cache.entries for cache in caches]
         known = [count for count in counts if count is not None]
         notes = [batch.note for batch in batches if batch.note]
+        plain = query is None and not where.of_entries
         return EntryPage(
             entries,
-            total=sum(known) if query is None and len(known) == len(counts) else None,
+            total=sum(known) if plain and len(known) == len(counts) else None,
             next=Cursor(places) if places else None,
             partial=bool(notes),
             note="; ".join(notes),
         )
 
     async def _batch(
-        self, cache: CacheInfo, start: Place, limit: int, query: str | None, caches: int
+        self,
+        cache: CacheInfo,
+        start: Place,
+        limit: int,
+        query: str | None,
+        caches: int,
+        where: EntryFilter,
+        now_ms: float,
     ) -> Batch:
-        matches = None if query is None else lambda e: holds(query, e.prompt, e.response)
+        layout = layout_of(cache)
+        budget_s = self._budget_s / max(1, caches)
         try:
             if isinstance(start, IndexPlace):
-                layout = layout_of(cache)
                 words = layout.text_query(cache, query) if query else None
-                again = None if layout.text_is_exact(cache) else matches
-                return await from_index(self._readers, cache, start, limit, words, again)
-            return await from_keys(
-                self._readers,
-                cache,
-                start,
-                limit,
-                budget_s=self._budget_s / max(1, caches),
-                matches=matches,
-                enough=query is not None,
-            )
+                known = where.index_query(layout.tags(cache))
+                low, high = where.created_between(now_ms, layout.created_unit_ms(cache))
+                bound = high if start.oldest else low
+                again = query if words is None or not layout.text_is_exact(cache) else None
+                wanted = Wanted(
+                    limit,
+                    budget_s,
+                    " ".join(part for part in (words, known) if part) or None,
+                    "" if bound in ("-inf", "+inf") else bound,
+                    _test(again, where, now_ms),
+                )
+                return await from_index(self._readers, cache, start, wanted)
+            wanted = Wanted(limit, budget_s, matches=_test(query, where, now_ms))
+            return await from_keys(self._readers, cache, start, wanted, enough=query is not None)
         except ResponseError as error:
             return Batch(cache, (), True, note=f"{cache.name} can't be read: {error}")
-
-    async def _nearest(
-        self, vector: bytes, caches: Sequence[CacheInfo], k: int, scope: str = ""
-    ) -> tuple[list[tuple[bytes, float]], list[str]]:
-        """Keys and similarities, and a note for every cache that couldn't be asked, or not wholly."""
-        asked: list[tuple[CacheInfo, Command]] = []
-        unindexed: list[CacheInfo] = []
-        notes: list[str] = []
-        for cache in caches:
-            layout = layout_of(cache)
-            for part in layout.parts(cache):
-                problem = _why_not(part, vector)
-                command = None if problem else layout.knn(part, vector, k, scope)
-                if command is not None:
-                    asked.append((part, command))
-                elif problem:
-                    notes.append(problem)
-                elif _must_be_read(part) and not scope:
-                    unindexed.append(part)
-        found: list[tuple[bytes, float]] = []
-        replies = await arun_all(self._client, [command for _, command in asked])
-        for (cache, _), reply in zip(asked, replies, strict=True):
-            if isinstance(reply, Exception):
-                notes.append(f"{cache.name} can't be searched: {reply}")
-                continue
-            mine, raw = _mine(cache, reply)
-            if len(mine) < k <= raw:
-                # Another cache's entries took the places: its index covers them as well.
-                wider = layout_of(cache).knn(cache, vector, k * 10, scope)
-                (again,) = await arun_all(self._client, [wider] if wider else [])
-                mine = mine if isinstance(again, Exception) else _mine(cache, again)[0][:k]
-            found += mine
-        for cache in unindexed:
-            try:
-                compared = await nearest_by_reading(
-                    self._client, cache, vector, k, budget_s=self._budget_s / len(unindexed)
-                )
-            except ResponseError as error:
-                notes.append(f"{cache.name} can't be searched: {error}")
-                continue
-            found += compared.nearest
-            notes += [cache.problem and f"{cache.name}: {cache.problem}", compared.note]
-        return found, [note for note in dict.fromkeys(notes) if note]
 
     async def _exists(self, query: str) -> CacheEntry | None:
         raw = query.encode("utf-8", "surrogateescape")
         return (await self._fill([raw]))[raw] if self.cache_of(raw) else None
 
     async def _nearest_entries(
-        self, vector: bytes, caches: Sequence[CacheInfo], k: int, scope: str = ""
+        self,
+        vector: bytes,
+        caches: Sequence[CacheInfo],
+        k: int,
+        scope: str = "",
+        where: EntryFilter = NOTHING,
     ) -> tuple[tuple[CacheEntry, ...], list[str]]:
-        """The `k` nearest entries that are there, best first: a vector may outlive its answer."""
+        """The `k` nearest entries that are there and pass, best first: a vector may outlive its answer."""
         entries: tuple[CacheEntry, ...] = ()
         notes: list[str] = []
-        for wanted in (k, k * _WIDER):
-            found, notes = await self._nearest(vector, caches, wanted, scope)
+        caches, now_ms = where.among(caches), time.time() * 1000
+        steps = [k, k * _WIDER]
+        if read_for := any(_is_read_for(cache, where) for cache in caches):
+            steps.append(max(_MOST_NEAR, k * _WIDER))
+        for wanted in steps:
+            found, notes = await nearest_keys(
+                self._client, caches, vector, wanted, scope=scope, where=where, budget_s=self._budget_s
+            )
             found.sort(key=lambda pair: -pair[1])
-            similarities = dict(found)
-            shown = await self._fill(list(similarities)[:wanted])
+            similarities = dict(found[:wanted])
+            shown = await self._fill(list(similarities))
             entries = tuple(
                 replace(entry, similarity=similarities[key])
                 for key, entry in shown.items()
-                if entry is not None
+                if entry is not None and where.holds(entry, now_ms)
             )[:k]
-            if all(entry is not None for entry in shown.values()):
+            if len(entries) == k or len(found) < wanted:
                 break
+        else:
+            if read_for:
+                notes = [*notes, f"looked at the {wanted:,} nearest entries for those that pass the filter"]
         return entries, notes
 
     async def _fill(self, keys: Sequence[bytes]) -> dict[bytes, CacheEntry | None]:
@@ -308,39 +361,23 @@ class EntrySearch:
         return {key: found.get(key) for key in keys}
 
 
-def _start(cache: CacheInfo, query: str | None) -> Place:
+def _start(cache: CacheInfo, query: str | None, where: EntryFilter, now_ms: float, oldest: bool) -> Place:
     layout = layout_of(cache)
     if layout.created_field(cache) is None:
-        return ScanPlace(Position())
+        return ScanPlace(Position(), oldest=oldest)
     if query is not None and layout.text_query(cache, query) is None:
-        return ScanPlace(Position())
-    return IndexPlace()
+        return ScanPlace(Position(), oldest=oldest)
+    low, high = where.created_between(now_ms, layout.created_unit_ms(cache))
+    return IndexPlace(low if oldest else high, oldest=oldest)
 
 
-def _why_not(cache: CacheInfo, vector: bytes) -> str:
-    """Why a cache can't be searched by this vector, or ""."""
-    dims = len(vector) // 4
-    if cache.dims and cache.dims != dims:
-        model = cache.detail("embedding_model")
-        written = f" by {model}" if model else ""
-        return (
-            f"{cache.name} holds vectors of {cache.dims} dimensions{written}, the model in use gives {dims}"
-        )
-    if cache.metric not in (None, "COSINE"):
-        return (
-            f"{cache.name} compares by {cache.metric}, not by cosine: it can be listed and searched by text"
-        )
-    return ""
+def _test(query: str | None, where: EntryFilter, now_ms: float) -> Callable[[CacheEntry], bool] | None:
+    """What an entry that was read must pass; None: nothing."""
+    if query is None:
+        return (lambda entry: where.holds(entry, now_ms)) if where.of_entries else None
+    return lambda entry: where.holds(entry, now_ms) and holds(query, entry.prompt, entry.response)
 
 
-def _must_be_read(cache: CacheInfo) -> bool:
-    """Whether a cache has vectors, and no index that could be asked for the nearest."""
-    if cache.index or cache.kind == "exact":
-        return False
-    return layout_of(cache).read_vector(cache, cache.prefix.encode()) is not None
-
-
-def _mine(cache: CacheInfo, reply: Any) -> tuple[list[tuple[bytes, float]], int]:
+def _is_read_for(cache: CacheInfo, where: EntryFilter) -> bool:
     layout = layout_of(cache)
-    found = layout.parse_knn(cache, reply)
-    return [pair for pair in found if layout.owns(cache, pair[0])], len(found)
+    return where.is_read_for(layout.tags(cache), age=layout.created_field(cache) is not None)

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from costconsole.cache.entryfilter import NOTHING, EntryFilter
 from costconsole.cache.layouts import layout_of
-from costconsole.cache.page import Cursor, IndexPlace
+from costconsole.cache.page import Cursor
 from costconsole.cache.reading import Readers, read_entries
 from costconsole.cache.scan import Position, walk
 from costconsole.cache.search import EntrySearch
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.errors import Problem, UsageProblem
-from costconsole.domain.format import age
 
 _PAGE = 500
 _FIRST_NEIGHBORS = 100
@@ -34,7 +34,7 @@ class Selection:
     """Either `keys`, or filters of which every one that is given must hold.
 
     `caches`: names (none: all caches). `vector` with `min_similarity`: what a search by meaning finds;
-    `text`: what a search by words finds. `older_than_ms`: an age; entries of unknown age are not older.
+    `text`: what a search by words finds. `where`: what a filter lets pass.
     `listed_ms`: entries stored later than that (Unix ms) were not shown and are not meant.
     """
 
@@ -43,10 +43,7 @@ class Selection:
     vector: bytes = b""
     min_similarity: float | None = None
     text: str = ""
-    model: str | None = None
-    scope: str | None = None
-    older_than_ms: int | None = None
-    never_expires: bool = False
+    where: EntryFilter = NOTHING
     listed_ms: int | None = None
     vectors: tuple[tuple[str, bytes], ...] = ()
     """By a cache's name: its vector of the prompt, where its writer embeds another text than `vector`'s."""
@@ -58,10 +55,7 @@ class Selection:
 
     def check(self, search: EntrySearch) -> None:
         """Raise UsageProblem for a selection that can't be meant."""
-        filters = (
-            self.caches, self.vector, self.text, self.model is not None, self.scope is not None,
-            self.older_than_ms is not None, self.never_expires,
-        )  # fmt: skip
+        filters = (self.caches, self.vector, self.text, self.where)
         if self.keys and any(filters):
             raise UsageProblem("give keys or filters, not both")
         if not self.keys and not any(filters):
@@ -83,27 +77,15 @@ class Selection:
             words.append(f"similarity of {self.min_similarity:g} or more to a text")
         if self.text:
             words.append("words in it")
-        if self.model is not None:
-            words.append(f"model {self.model or '(none)'}")
-        if self.scope is not None:
-            words.append("one scope")
-        if self.older_than_ms is not None:
-            words.append(f"older than {age(self.older_than_ms)}")
-        if self.never_expires:
-            words.append("never expires")
+        if self.where:
+            words.append(self.where.sentence())
         return "; ".join(words)
 
     def holds(self, entry: CacheEntry, now_ms: int) -> bool:
         """Whether the filters hold for an entry that was found."""
         created = entry.created_ms
-        return (
-            (self.model is None or entry.model == self.model)
-            and (self.scope is None or entry.scope == self.scope)
-            and (not self.never_expires or entry.ttl_ms is None)
-            and (
-                self.older_than_ms is None or (created is not None and created <= now_ms - self.older_than_ms)
-            )
-            and (self.listed_ms is None or created is None or created <= self.listed_ms)
+        return self.where.holds(entry, now_ms) and (
+            self.listed_ms is None or created is None or created <= self.listed_ms
         )
 
 
@@ -133,7 +115,11 @@ def _found(
 ) -> AsyncIterator[Sequence[Match]]:
     if selection.keys:
         return _by_key(search, selection)
-    chosen = [cache for cache in search.caches if not selection.caches or cache.name in selection.caches]
+    chosen = [
+        cache
+        for cache in selection.where.among(search.caches)
+        if not selection.caches or cache.name in selection.caches
+    ]
     if selection.vector:
         return _by_vector(search, selection, chosen, now_ms)
     if selection.text:
@@ -171,17 +157,15 @@ async def _by_vector(
 
 
 async def _by_pages(
-    search: EntrySearch,
-    selection: Selection,
-    chosen: Sequence[CacheInfo],
-    now_ms: int,
-    before: Cursor | None = None,
+    search: EntrySearch, selection: Selection, chosen: Sequence[CacheInfo], now_ms: int
 ) -> AsyncIterator[Sequence[Match]]:
+    before: Cursor | None = None
+    where = selection.where
     while True:
         if selection.text:
-            page = await search.by_text(selection.text, chosen, _PAGE, before)
+            page = await search.by_text(selection.text, chosen, _PAGE, before, where=where)
         else:
-            page = await search.newest(chosen[0], _PAGE, before)
+            page = await search.newest(chosen, _PAGE, before, where=where)
         yield [_match(search, entry) for entry in page if selection.holds(entry, now_ms)]
         before = page.next
         if before is None:
@@ -195,15 +179,7 @@ async def _by_filter(
     for cache in chosen:
         layout = layout_of(cache)
         if layout.created_field(cache) is not None:
-            newest = min(
-                now_ms - (selection.older_than_ms or 0),
-                now_ms if selection.listed_ms is None else selection.listed_ms,
-            )
-            start = None
-            if newest < now_ms:
-                value = (newest + 1) / layout.created_unit_ms(cache)
-                start = Cursor({cache.name: IndexPlace(repr(value))})
-            async for batch in _by_pages(search, selection, (cache,), now_ms, start):
+            async for batch in _by_pages(search, selection, (cache,), now_ms):
                 yield batch
             continue
         readers = Readers(client, client)

@@ -1,4 +1,4 @@
-"""The newest matches of a query, exactly, at any depth and size, from an index sorted by a number.
+"""The newest or oldest matches of a query, exactly, at any depth and size, from an index of a number.
 
 RediSearch's own shortcut for this (`SORTBY` with `WITHOUTCOUNT`) is right for `*` alone, and even there it
 may stop short when entries were deleted; with a filter it returns wrong entries, and with text it crashed
@@ -26,35 +26,40 @@ _STEPS = 100
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Keys newest first. `ended`: nothing older matches. `late`: the server may have given up on it."""
+    """Keys in order. `ended`: nothing beyond them matches. `late`: the server may have given up on it."""
 
     keys: list[bytes]
     ended: bool
     late: bool = False
 
 
-async def newest_keys(
-    client: Any, index: str, field: str, place: IndexPlace, count: int, query: str | None
+async def keys_in_order(
+    client: Any, index: str, field: str, place: IndexPlace, count: int, query: str | None, end: str = ""
 ) -> Window:
-    """Up to `count` keys whose `field` is at most `place.value`, newest first; fewer only at the end."""
-    asked = _Asked(client, index, field, place.value, query, max(_MOST, 4 * count))
-    if query is None and place.value == "+inf":
+    """Up to `count` keys from `place.value` on, newest first (`place.oldest`: oldest first); fewer only at
+    the end. None beyond the value `end` is looked for ("": there is no bound).
+    """
+    end = end or place.opposite
+    if (float(place.value) - float(end)) * (1 if place.oldest else -1) > 0:
+        return Window([], ended=True)
+    asked = _Asked(client, index, field, place.value, end, query, max(_MOST, 4 * count), place.oldest)
+    if query is None and place.value == place.first:
         reply = await client.execute_command(
-            "FT.SEARCH", index, "*", "NOCONTENT", "WITHOUTCOUNT", "SORTBY", field, "DESC",
+            "FT.SEARCH", index, "*", "NOCONTENT", "WITHOUTCOUNT", "SORTBY", field, asked.order,
             "LIMIT", 0, count, "DIALECT", 2,
         )  # fmt: skip
         if len(reply) - 1 == count:
             return Window(list(reply[1:]), ended=False)
-    low = "-inf" if await asked.matches("-inf") <= asked.most else await _low(asked, place, count)
-    if low == place.value:
-        return Window(await asked.any_of(low, count), ended=False)
+    far = end if await asked.matches(end) <= asked.most else await _far(asked, place, count)
+    if far == place.value != end:
+        return Window(await asked.any_of(far, count), ended=False)
     started = time.monotonic()
     reply = await client.execute_command(
-        "FT.SEARCH", index, asked.within(low), "NOCONTENT", "SORTBY", field, "DESC",
+        "FT.SEARCH", index, asked.within(far), "NOCONTENT", "SORTBY", field, asked.order,
         "LIMIT", 0, count, "DIALECT", 2,
     )  # fmt: skip
     late = time.monotonic() - started > _SERVER_LIMIT_S
-    return Window(list(reply[1:]), low == "-inf" and len(reply) - 1 < count, late)
+    return Window(list(reply[1:]), far == end and len(reply) - 1 < count, late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +67,53 @@ class _Asked:
     client: Any
     index: str
     field: str
-    high: str
+    near: str
+    end: str
     query: str | None
     most: int
+    oldest: bool
 
-    def within(self, low: str) -> str:
-        span = f"@{self.field}:[{low} {self.high}]"
+    @property
+    def order(self) -> str:
+        return "ASC" if self.oldest else "DESC"
+
+    @property
+    def sign(self) -> int:
+        """In which direction one goes on."""
+        return 1 if self.oldest else -1
+
+    def within(self, far: str) -> str:
+        # A reach beyond the end is cut there.
+        far = min(far, self.end, key=float) if self.oldest else max(far, self.end, key=float)
+        low, high = (self.near, far) if self.oldest else (far, self.near)
+        span = f"@{self.field}:[{low} {high}]"
         return f"({self.query}) {span}" if self.query else span
 
-    async def matches(self, low: str) -> int:
-        """How many match from `low` on, counted up to one more than `most`."""
+    async def matches(self, far: str) -> int:
+        """How many match up to `far`, counted up to one more than `most`."""
         reply = await self.client.execute_command(
-            "FT.AGGREGATE", self.index, self.within(low), "LIMIT", self.most, 1, "DIALECT", 2
+            "FT.AGGREGATE", self.index, self.within(far), "LIMIT", self.most, 1, "DIALECT", 2
         )
         return int(reply[0])
 
-    async def any_of(self, low: str, count: int) -> list[bytes]:
-        """Any `count` of the matches from `low` on, without sorting them."""
+    async def any_of(self, far: str, count: int) -> list[bytes]:
+        """Any `count` of the matches up to `far`, without sorting them."""
         reply = await self.client.execute_command(
-            "FT.AGGREGATE", self.index, self.within(low), "LOAD", 1, "@__key", "LIMIT", 0, count, "DIALECT", 2
+            "FT.AGGREGATE", self.index, self.within(far), "LOAD", 1, "@__key", "LIMIT", 0, count, "DIALECT", 2
         )
         return [row[1] for row in reply[1:] if len(row) > 1]
 
-    async def recent(self, depth: int) -> tuple[float, float]:
-        """The newest value there is and the one `depth` entries further, about (the server rounds them)."""
+    async def reach(self, depth: int) -> tuple[float, float]:
+        """The first value there is and the one `depth` entries further, about (the server rounds them)."""
         replies = await arun_all(self.client, [self._at(0), self._at(depth)])
-        newest = _value(replies[0])
-        further = _value(replies[1])
-        top = time.time() if newest is None else newest
-        return top, top - 3600.0 if further is None else further
+        first, further = _value(replies[0]), _value(replies[1])
+        top = time.time() if first is None else first
+        return top, top + self.sign * 3600.0 if further is None else further
 
     def _at(self, offset: int) -> Command:
         return (
             "FT.SEARCH", self.index, "*", "WITHOUTCOUNT", "RETURN", 1, self.field,
-            "SORTBY", self.field, "DESC", "LIMIT", offset, 1, "DIALECT", 2,
+            "SORTBY", self.field, self.order, "LIMIT", offset, 1, "DIALECT", 2,
         )  # fmt: skip
 
 
@@ -106,30 +124,30 @@ def _value(reply: Any) -> float | None:
         return None
 
 
-async def _low(asked: _Asked, place: IndexPlace, count: int) -> str:
-    """A lower bound above which there are at least `count` matches, and if possible at most `most`."""
+async def _far(asked: _Asked, place: IndexPlace, count: int) -> str:
+    """A bound up to which there are at least `count` matches, and if possible at most `most`."""
     if place.seen and await asked.matches(place.value) >= count:
         return place.value  # the page ends among entries that share this one value
-    if place.value == "+inf" or not place.span:
-        newest, low = await asked.recent(_FIRST_PAGES * count)
-        top = newest if place.value == "+inf" else float(place.value)
-        span = newest - low
+    if place.value == place.first or not place.span:
+        first, far = await asked.reach(_FIRST_PAGES * count)
+        top = first if place.value == place.first else float(place.value)
+        span = abs(first - far)
     else:
         top, span = float(place.value), place.span * 1.5
     span = max(span, abs(top) * 1e-12)
-    narrow, wide, low = top, None, top - span
+    narrow, wide, far = top, None, top + asked.sign * span
     for _ in range(_STEPS):
-        found = await asked.matches(repr(low))
+        found = await asked.matches(repr(far))
         if count <= found <= asked.most:
-            return repr(low)
+            return repr(far)
         if found < count:
-            narrow = low
+            narrow = far
             span *= 4
             if wide is None and span > _WIDEST:
-                return "-inf"
+                return asked.end
         else:
-            wide = low
-        low = top - span if wide is None else (narrow + wide) / 2
-        if wide is not None and low in (narrow, wide):
+            wide = far
+        far = top + asked.sign * span if wide is None else (narrow + wide) / 2
+        if wide is not None and far in (narrow, wide):
             return repr(wide)  # so many share one value that no window tells them apart
-    return "-inf" if wide is None else repr(wide)
+    return asked.end if wide is None else repr(wide)

@@ -1,11 +1,16 @@
-"""One cached entry as a JSON document."""
+"""What commands about cached entries share: an entry as a JSON document, and the filter of their flags."""
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from costconsole.domain.entry import CacheEntry
+from costconsole.domain.window import parse_duration
+
+if TYPE_CHECKING:
+    from costconsole.cache.entryfilter import EntryFilter
 
 
 def as_document(entry: CacheEntry, *, whole: bool = False) -> dict[str, Any]:
@@ -34,3 +39,17 @@ def as_document(entry: CacheEntry, *, whole: bool = False) -> dict[str, Any]:
             "fields": dict(entry.fields),
         }
     return document
+
+
+def filter_of(args: argparse.Namespace) -> EntryFilter:
+    """The filter of `--model`, `--scope`, `--library`, `--older-than`, `--never-expiring`."""
+    from costconsole.cache.entryfilter import EntryFilter
+
+    older = args.older_than
+    return EntryFilter(
+        model=args.model,
+        scope=args.scope,
+        library=args.library,
+        older_than_ms=None if older is None else parse_duration(older) * 1000,
+        never_expires=args.never_expiring,
+    )

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from costconsole.cache.author import this_author
-from costconsole.commands.entries import as_document
+from costconsole.commands.entries import as_document, filter_of
 from costconsole.commands.output import print_json, say
 from costconsole.commands.session import DONE, Session, open_embedder, run_session
 from costconsole.domain.errors import ExitCode, Refused, UsageProblem
 from costconsole.domain.format import count, size
 from costconsole.domain.text import first_words, visible
-from costconsole.domain.window import parse_duration
 
 if TYPE_CHECKING:
     from costconsole.cache.eviction import Evicted, Preview, Progress
@@ -88,15 +87,13 @@ async def _selection(args: argparse.Namespace, session: Session, caches: Sequenc
             least = (await aread_policy(session.client, session.keys)).threshold
         async with open_embedder(session.settings) as embedder:
             vector, vectors = await vectors_for(args.query, caches, embedder)
-    older = args.older_than
     return Selection(
         keys=tuple(Listed(key) for key in args.keys),
         caches=(args.cache,) if args.cache is not None else (),
         vector=vector,
         vectors=tuple(vectors.items()),
         min_similarity=least,
-        model=args.model,
-        older_than_ms=None if older is None else parse_duration(older) * 1000,
+        where=filter_of(args),
     )
 
 

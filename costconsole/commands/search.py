@@ -1,11 +1,12 @@
-"""`costconsole search`: cached entries by meaning, or by words."""
+"""`costconsole search`: cached entries by meaning, by words, or by a filter alone."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from costconsole.commands.entries import as_document
+from costconsole.commands.entries import as_document, filter_of
 from costconsole.commands.output import print_json, print_table, say
 from costconsole.commands.session import DONE, Session, open_embedder, run_session
 from costconsole.domain.entry import CacheEntry, CacheInfo
@@ -13,6 +14,11 @@ from costconsole.domain.errors import Problem, UsageProblem
 from costconsole.domain.format import age, count, similarity
 from costconsole.domain.text import first_words
 from costconsole.settings import nearest
+
+if TYPE_CHECKING:
+    from costconsole.cache.entryfilter import EntryFilter
+    from costconsole.cache.page import EntryPage
+    from costconsole.cache.search import EntrySearch
 
 _ENVELOPES = (
     "Some of these caches compare prompts in an envelope of messages: the first similarity is what their "
@@ -28,15 +34,22 @@ def run(args: argparse.Namespace) -> int:
         from costconsole.cache.meaning import by_meaning, with_text_similarity
         from costconsole.cache.search import EntrySearch
 
-        if not args.query.strip():
+        where = filter_of(args)
+        if args.query is None and (args.text or not (where or args.cache)):
+            raise UsageProblem("there is nothing to search for: write a query, or a filter such as --model")
+        if args.query is not None and not args.query.strip():
             raise UsageProblem("the query is empty: write what to search for")
         caches = await find_caches(
             session.client, session.server, session.keys, mappings=session.settings.caches
         )
-        chosen = _chosen(caches, args.cache)
+        chosen = where.among(_chosen(caches, args.cache))
+        if not chosen and caches:
+            raise UsageProblem(
+                f"no cache here is of the library {args.library!r}: `costconsole caches` lists them"
+            )
         search = EntrySearch(session.client, caches, session.keys, hits_client=session.ledger_client)
-        if args.text:
-            page = await search.by_text(args.query, chosen, args.k)
+        if args.query is None or args.text:
+            page = await _pages(search, args.query, chosen, args.k, where)
         else:
             if not any(cache.has_vectors for cache in chosen):
                 raise Problem(
@@ -47,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
                 async def embed(texts: Sequence[str]) -> list[bytes]:
                     return [one.vector for one in await embedder.aembed(texts)]
 
-                page = await by_meaning(search, args.query, chosen, args.k, embed)
+                page = await by_meaning(search, args.query, chosen, args.k, embed, where=where)
                 page = await with_text_similarity(page, args.query, chosen, embed)
             if any(entry.text_similarity is not None for entry in page):
                 say(_ENVELOPES)
@@ -79,6 +92,26 @@ def run(args: argparse.Namespace) -> int:
         return DONE
 
     return run_session(args, work)
+
+
+async def _pages(
+    search: EntrySearch, query: str | None, caches: Sequence[CacheInfo], k: int, where: EntryFilter
+) -> EntryPage:
+    """The newest `k` that pass, however long it takes to find them; Ctrl-C ends it."""
+    from costconsole.cache.page import EntryPage
+
+    entries: list[CacheEntry] = []
+    before, note = None, ""
+    while True:
+        limit = k - len(entries)
+        if query is None:
+            page = await search.newest(caches, limit, before, where=where)
+        else:
+            page = await search.by_text(query, caches, limit, before, where=where)
+        entries += page.entries
+        before, note = page.next, page.note
+        if before is None or len(entries) >= k:
+            return EntryPage(tuple(entries), note=note)
 
 
 def _similarities(entry: CacheEntry) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from costconsole.cache.answer import Answer
+from costconsole.cache.entryfilter import EntryFilter
 from costconsole.cache.eviction import Listed, Progress, Selection
 from costconsole.cache.exact import ExactCache
 from costconsole.cache.trash import KEPT_MS, Doomed, copy_key, read_member, whole_units
@@ -178,10 +179,10 @@ async def test_filters_and_searches_choose(aclient: Any, client: Any) -> None:
     assert await chosen(vector=unit(1), min_similarity=0.9) == {near}
     assert len(await chosen(vector=unit(1), min_similarity=0.4)) == 2
     assert await chosen(text="words") == {old}
-    assert await chosen(model="other-model") == {KEYS.exact("b" * 64)}
-    assert await chosen(scope="t") == {old}
-    assert await chosen(caches=(OWN,), older_than_ms=5 * 86_400_000) >= {old}
-    assert KEYS.exact("b" * 64) not in await chosen(never_expires=True)
+    assert await chosen(where=EntryFilter(model="other-model")) == {KEYS.exact("b" * 64)}
+    assert await chosen(where=EntryFilter(scope="t")) == {old}
+    assert await chosen(caches=(OWN,), where=EntryFilter(older_than_ms=5 * 86_400_000)) >= {old}
+    assert KEYS.exact("b" * 64) not in await chosen(where=EntryFilter(never_expires=True))
     for wrong in (Selection(), Selection(caches=("nope",)), Selection(vector=unit(1))):
         with pytest.raises(UsageProblem):
             await eviction.preview(wrong)
@@ -194,7 +195,7 @@ async def test_older_than_leaves_what_is_younger(aclient: Any, client: Any) -> N
     old = [store(client, cache, f"old {n}", at_ms=now - (8 + n) * days) for n in range(5)]
     young = [store(client, cache, f"young {n}", at_ms=now - n * days) for n in range(5)]
     eviction = await evicting(aclient)
-    done = await eviction.evict(Selection(older_than_ms=7 * days))
+    done = await eviction.evict(Selection(where=EntryFilter(older_than_ms=7 * days)))
     assert sorted(done.keys) == sorted(old)
     assert client.exists(*young) == 5
 
