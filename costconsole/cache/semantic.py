@@ -43,6 +43,8 @@ choice compares up to the whole index.
 """
 _RECOUNT_S = 60.0
 _SCOPES_REMEMBERED = 10_000
+NEXT = 10
+"""So many neighbours are looked at where the nearest may not be served."""
 _SAME = 1e-6
 _RETURNED = ("prompt", "response", "metadata", "raw", "model")
 
