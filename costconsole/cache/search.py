@@ -22,7 +22,7 @@ from costconsole.cache.nearest import nearest_keys
 from costconsole.cache.page import Cursor, EntryPage, IndexPlace, Place, ScanPlace
 from costconsole.cache.reading import Readers, Weight, read_entries, read_weights, with_use
 from costconsole.cache.scan import Position, walk
-from costconsole.cache.textquery import glob_escaped, holds, is_glob
+from costconsole.cache.textquery import glob_escaped, holds, is_glob, is_loose
 from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
 from costconsole.redis_store.keys import Keys
 
@@ -248,7 +248,7 @@ class EntrySearch:
         caches = where.among(caches)
         now_ms = time.time() * 1000
         starts = {
-            cache.name: before.places[cache.name] if before else _start(cache, query, where, now_ms, oldest)
+            cache.name: before.places[cache.name] if before else _start(cache, where, now_ms, oldest)
             for cache in caches
             if before is None or cache.name in before.places
         }
@@ -297,7 +297,8 @@ class EntrySearch:
                 known = where.index_query(layout.tags(cache))
                 low, high = where.created_between(now_ms, layout.created_unit_ms(cache))
                 bound = high if start.oldest else low
-                again = query if words is None or not layout.text_is_exact(cache) else None
+                sure = words is not None and layout.text_is_exact(cache) and not is_loose(query or "")
+                again = None if sure else query
                 wanted = Wanted(
                     limit,
                     budget_s,
@@ -361,11 +362,9 @@ class EntrySearch:
         return {key: found.get(key) for key in keys}
 
 
-def _start(cache: CacheInfo, query: str | None, where: EntryFilter, now_ms: float, oldest: bool) -> Place:
+def _start(cache: CacheInfo, where: EntryFilter, now_ms: float, oldest: bool) -> Place:
     layout = layout_of(cache)
     if layout.created_field(cache) is None:
-        return ScanPlace(Position(), oldest=oldest)
-    if query is not None and layout.text_query(cache, query) is None:
         return ScanPlace(Position(), oldest=oldest)
     low, high = where.created_between(now_ms, layout.created_unit_ms(cache))
     return IndexPlace(low if oldest else high, oldest=oldest)

@@ -4,28 +4,54 @@ from __future__ import annotations
 
 import re
 
-# RediSearch splits text at these; none of them is ever part of a term.
-_SEPARATORS = re.compile(r"[\s\x00-\x1f,.<>{}\[\]\"':;!@#$%^&*()\-+=~/\\|?`\x7f\ud800-\udfff]+")
-# Scripts written without spaces: a term is a whole clause there, so a word is looked for inside it.
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+# RediSearch splits text at the first line of these. The others are quotes, dashes and the like of
+# typography: to it they are letters, so words are asked for with them as well (`_DRESSED`).
+_SEPARATORS = re.compile(
+    r"[\s\x00-\x1f,.<>{}\[\]\"':;!@#$%^&*()\-+=~/\\|?`\x7f\ud800-\udfff"
+    r"\u00a1\u00ab\u00b7\u00bb\u00bf\u2010-\u2027\u2030-\u205e\u3000-\u3003\u3008-\u301f\uff01\uff0c\uff1f]+"
+)
+_DRESSED = (
+    "“{}”", "“{}", "{}”", "„{}“", "„{}”", "„{}", "{}“", "‘{}’", "‘{}", "{}’", "‚{}‘", "‚{}", "{}‘",
+    "«{}»", "«{}", "{}»", "»{}«", "»{}", "{}«", "‹{}›", "›{}‹", "{}…", "…{}", "…{}…", "—{}", "–{}",
+    "¿{}", "¡{}",
+)  # fmt: skip
+_GLUED = ("’", "—", "–", "…")
+# Scripts written without spaces, and signs, that are often written without one: a term is more than the
+# word there, so a word is looked for inside it.
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2190-\u2bff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+)
+# The index keeps 16 bits of a letter when it looks inside terms: beyond them lie emoji, and rare ideographs.
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
+# With ’ the index has `carrier’s` as one word, with ' as two: it is asked for the first part alone.
+_CONTRACTED = re.compile(r"(?<=\w)['’]\w{1,2}\b")
+_JOINERS = dict.fromkeys((0x200D, 0xFE0E, 0xFE0F))
+"""Tell how an emoji is drawn; the same emoji is stored with and without them."""
 _SHORTEST_PREFIX = 2
 _MOST_TERMS = 32
 
 
 def terms_of(query: str) -> tuple[str, ...]:
     """The words of a query, as the index has them: lower case, split at punctuation."""
-    return tuple(term for term in _SEPARATORS.split(query.lower()) if term)[:_MOST_TERMS]
+    return tuple(term for term in _SEPARATORS.split(_folded(query)) if term)[:_MOST_TERMS]
+
+
+def is_loose(query: str) -> bool:
+    """Whether `text_query` finds more than this, so that entries must be read: it has emoji, or a `’s`."""
+    return _is_beyond(query) or _CONTRACTED.search(query) is not None
 
 
 def text_query(query: str, fields: tuple[str, ...]) -> str | None:
     """A query for entries that hold every word in one of the fields; the last word may be unfinished.
 
-    None when there is no word in it. Nothing that is typed acts as an operator.
+    None when there is no word in it that an index knows. Nothing that is typed acts as an operator.
+    Not found is a word right behind another one and a dash, or one with an emoji right behind it.
     """
-    terms = terms_of(query)
+    last = terms_of(query)[-1:]
+    terms = [term for term in terms_of(_CONTRACTED.sub(" ", query)) if not _is_beyond(term)]
     if not terms:
         return None
-    words = [_word(term, last=term is terms[-1]) for term in terms]
+    words = [_word(term, last=(term,) == last) for term in terms]
     return f"@{'|'.join(fields)}:({' '.join(words)})"
 
 
@@ -50,15 +76,14 @@ def holds(query: str, *texts: str | None) -> bool:
     The last word may be unfinished. A query without any word is looked for as it stands.
     """
     terms = terms_of(query)
-    found = " ".join(text.lower() for text in texts if text)
+    found = _folded(" ".join(text for text in texts if text))
     if not terms:
-        return bool(query.strip()) and query.strip().lower() in found
+        return bool(query.strip()) and _folded(query.strip()) in found
     words = set(_SEPARATORS.split(found))
     *whole, last = terms
-    return (
-        all(term in words or (_UNSPACED.search(term) and term in found) for term in whole)
-        and any(word.startswith(last) for word in words)
-    ) or bool(_UNSPACED.search(last) and last in found)
+    return all(term in words or (_is_inside(term) and term in found) for term in whole) and (
+        any(word.startswith(last) for word in words) or (_is_inside(last) and last in found)
+    )
 
 
 def glob_escaped(text: str) -> str:
@@ -76,8 +101,26 @@ def tag_escaped(value: str) -> str:
     return re.sub(r"([^\w])", r"\\\1", value)
 
 
+def _is_beyond(term: str) -> bool:
+    return _BEYOND.search(term) is not None
+
+
+def _folded(text: str) -> str:
+    return text.lower().translate(_JOINERS)
+
+
+def _is_inside(term: str) -> bool:
+    return _UNSPACED.search(term) is not None or _is_beyond(term)
+
+
 def _word(term: str, *, last: bool) -> str:
-    escaped = re.sub(r"([^\w]|_)", r"\\\1", term)
+    # An escaped sign that isn't ASCII is found nowhere.
+    escaped = re.sub(r"([\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f])", r"\\\1", term)
     if _UNSPACED.search(term):
         return f"*{escaped}*"
-    return f"({escaped}|{escaped}*)" if last and len(term) >= _SHORTEST_PREFIX else escaped
+    words = [escaped, *(dressed.format(escaped) for dressed in _DRESSED)]
+    if last and len(term) >= _SHORTEST_PREFIX:
+        words += [f"{escaped}*", *(f"{opening}{escaped}*" for opening in "“„‘«»—–…")]
+    else:
+        words += [f"{escaped}{sign}*" for sign in _GLUED]
+    return f"({'|'.join(words)})"

@@ -53,7 +53,9 @@ async def test_one_group_of_litellm_is_evicted_alone(client: Any, aclient: Any) 
     listed = await eviction._search.newest("litellm_semantic_cache_index", 100)
     scope = listed[0].scope
     group = {entry.key for entry in listed if entry.scope == scope}
-    done = await eviction.evict(Selection(caches=("litellm_semantic_cache_index",), where=EntryFilter(scope=scope)))
+    done = await eviction.evict(
+        Selection(caches=("litellm_semantic_cache_index",), where=EntryFilter(scope=scope))
+    )
     assert set(done.keys) == group
     left = await eviction._search.newest("litellm_semantic_cache_index", 100)
     assert {entry.key for entry in left} == {entry.key for entry in listed} - group

@@ -370,3 +370,31 @@ async def test_reading_writes_nothing(client: Any, aclient: Any) -> None:
     sent = {name.removeprefix("cmdstat_").lower() for name in client.info("commandstats")}
     assert not sent & written
     assert client.hgetall(key) == before
+
+
+async def test_emoji_and_words_in_typographic_quotes_are_found(client: Any, aclient: Any) -> None:
+    redisvl_index(client, "llmcache")
+    prompts = [
+        "say “refund” twice", "thanks🎉 a lot", "party 🎉 tonight", "the carrier’s fault", "a heart ❤️ here",
+        *(f"other prompt {n}" for n in range(400)),
+    ]  # fmt: skip
+    for n, prompt in enumerate(prompts):
+        redisvl_store(client, "llmcache", prompt, at=str(1795376580 - n))
+    search = await searching(aclient)
+
+    async def found(query: str) -> list[str]:
+        keys: list[str] = []
+        before = None
+        while True:
+            page = await search.by_text(query, None, 50, before)
+            keys += [entry.prompt or "" for entry in page]
+            before = page.next
+            if before is None:
+                return keys
+
+    assert await found("refund") == await found("“refund”") == [prompts[0]]
+    assert await found("🎉") == [prompts[1], prompts[2]]
+    assert await found("party 🎉") == [prompts[2]]
+    assert await found("carrier's fault") == await found("carrier’s") == [prompts[3]]
+    assert await found("❤") == await found("❤️") == [prompts[4]]
+    assert await found("carrier’x") == []

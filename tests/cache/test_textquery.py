@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from costconsole.cache.textquery import glob_escaped, holds, text_query
+from costconsole.cache.textquery import glob_escaped, holds, is_loose, text_query
 
 PROMPTS = [
     "How do I get a refund for order #12,345?",
@@ -18,6 +18,10 @@ PROMPTS = [
     "退款需要多少天",
     "Wie lange dauert eine Rückerstattung?",
     "the of and to",
+    "Is “express” shipping the carrier’s fault… or ‘mine’?",
+    "«Retour» — ¿dónde está mi „Paket“?",
+    "thanks ☕ friends, that costs 5€",
+    "party 🎉 with 👍🏽 and ❤️ today",
 ]
 
 
@@ -45,6 +49,9 @@ def find(client: Any) -> Any:
         ("24/7", 1), ('"disk full"', 2), ("100%", 2), ("json 1 2", 3), ("$HOME", 3),
         ("<tag>", 3), ("snake_case", 4), ("café", 4), ("straße", 4), ("退款", 5), ("多少", 5),
         ("Rückerst", 6), ("answer 6", 6),
+        ("express", 8), ("expr", 8), ("“express” shipping", 8), ('"express"', 8), ("carrier", 8),
+        ("carrier’s fault", 8), ("fault mine", 8), ("retour", 9), ("dónde paket", 9), ("pak", 9),
+        ("☕", 10), ("☕ friends", 10), ("5€", 10),
     ],
 )  # fmt: skip
 def test_words_are_found(find: Any, words: str, at: int) -> None:
@@ -74,6 +81,18 @@ def test_no_sign_is_an_operator(find: Any, sign: str, shape: str) -> None:
 def test_operators_of_the_query_language_are_words(find: Any, words: str) -> None:
     assert find(words) <= {PROMPTS[0], PROMPTS[1]}
     assert ("kangaroo" not in words and "prompt" not in words) == bool(find(words)) or find(words) == set()
+
+
+def test_what_an_index_cannot_look_for_is_told() -> None:
+    assert text_query("🎉", ("prompt",)) is None
+    assert is_loose("party 🎉")
+    assert is_loose("don’t")
+    assert not is_loose("“refund” order")
+    for words in ("🎉", "party 🎉", "👍🏽", "❤", "❤️ today"):
+        assert holds(words, PROMPTS[11])
+    assert not holds("🎉 friends", *PROMPTS[:10])
+    assert holds("don't", "I don’t")
+    assert holds("don’t", "I don't")
 
 
 def test_only_signs_are_looked_for_as_they_stand() -> None:
