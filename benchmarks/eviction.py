@@ -1,9 +1,11 @@
 """Evicting with a way back, against UNLINK of the same keys and plain copies of them, as ratios in one run.
 
-    python -m benchmarks.eviction [--entries 10000] [--graph 20000] [--from-graph 1000]
+    python -m benchmarks.eviction [--entries 10000] [--blocks 5] [--indexes none FLAT HNSW]
 
-The copies of the reference are what any client would do: DUMP, PEXPIRETIME and SET in pipelines. How long
-another client waits is measured by a process of its own that sends a PING every 2 ms.
+Both work on one server with one index, block by block in turn, so that the graph and whatever else the
+machine does are the same for both. The copies of the reference are what any client would do: DUMP,
+PEXPIRETIME and SET in pipelines. How long another client waits is measured by a process of its own that
+sends a PING every 2 ms.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -36,7 +40,6 @@ from costconsole.redis_store.probe import probe
 DIMS = 384
 KEYS = Keys("bench")
 PIPELINE = 500
-ROUNDS = 5
 
 
 def fill(client: Any, name: str, algorithm: str, entries: int) -> list[str]:
@@ -98,126 +101,138 @@ async def listed(eviction: Eviction, keys: Sequence[str]) -> Selection:
     return preview.selection
 
 
-def ping(url: str, stop: Event, waits: Any) -> None:
-    """Send PINGs until `stop`; puts the waits in ms."""
+def ping(url: str, ready: Event, stop: Event, waits: Any) -> None:
+    """Send PINGs until `stop`; puts when each began and what it waited, in seconds of the shared clock."""
     client = redis.Redis.from_url(url, protocol=2)
     found = []
     while not stop.is_set():
-        started = time.perf_counter()
+        started = time.monotonic()
         client.ping()
-        found.append((time.perf_counter() - started) * 1000)
+        found.append((started, time.monotonic() - started))
+        ready.set()
         time.sleep(0.002)
     waits.put(found)
 
 
-def beside(url: str, work: Callable[[], object]) -> tuple[float, list[float]]:
-    """Seconds of the work, and what another client waited meanwhile in ms."""
+@dataclass
+class Measured:
+    """Blocks of one kind of work: wall and processor seconds of server and client, and when each was."""
+
+    wall: list[float] = field(default_factory=list)
+    server: list[float] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+    spans: list[tuple[float, float]] = field(default_factory=list)
+
+    def waits(self, pings: Sequence[tuple[float, float]]) -> list[float]:
+        """What PINGs waited while this went on, in ms, sorted."""
+        return sorted(
+            took * 1000
+            for at, took in pings
+            if any(start <= at + took and at <= end for start, end in self.spans)
+        )
+
+
+class Watch:
+    """Measures what is done inside it into `into`."""
+
+    def __init__(self, client: Any, into: Measured) -> None:
+        self.client, self.into = client, into
+
+    def _server(self) -> float:
+        used = self.client.info("cpu")
+        return float(used["used_cpu_user"] + used["used_cpu_sys"])
+
+    def __enter__(self) -> None:
+        self.cpu, self.own, self.started = self._server(), time.process_time(), time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        ended = time.monotonic()
+        self.into.own.append(time.process_time() - self.own)
+        self.into.wall.append(ended - self.started)
+        self.into.server.append(self._server() - self.cpu)
+        self.into.spans.append((self.started, ended))
+
+
+def compare(algorithm: str, entries: int, blocks: int) -> None:
+    """Both in turn, each `entries` in so many blocks; then the undo of all of ours."""
     context = multiprocessing.get_context("spawn")
-    stop, waits = context.Event(), context.Queue()
-    other = context.Process(target=ping, args=(url, stop, waits))
-    other.start()
-    time.sleep(1.0)
-    started = time.perf_counter()
-    work()
-    took = time.perf_counter() - started
-    stop.set()
-    found = waits.get(timeout=10)
-    other.join()
-    return took, found
-
-
-def compare(algorithm: str, entries: int) -> None:
-    """Rounds of the reference and of ours in turn, on the same server with the same entries."""
-    reference, ours, back = [], [], []
-    for _ in range(ROUNDS):
-        with EmbeddedRedis() as server:
-            client = redis.Redis.from_url(server.url, protocol=2)
-            keys = fill(client, "cache", algorithm, entries)
-            started = time.perf_counter()
-            unlink_with_copies(client, keys)
-            reference.append(time.perf_counter() - started)
-        with EmbeddedRedis() as server:
-            client = redis.Redis.from_url(server.url, protocol=2)
-            keys = fill(client, "cache", algorithm, entries)
-
-            async def work(url: str = server.url, keys: Sequence[str] = keys) -> None:
-                connection, eviction = await evicting(url)
-                selection = await listed(eviction, keys)
-                started = time.perf_counter()
-                done = await eviction.evict(selection)
-                ours.append(time.perf_counter() - started)
-                assert done.evicted == entries
-                started = time.perf_counter()
-                undone = await eviction.undo()
-                back.append(time.perf_counter() - started)
-                assert undone.restored == entries
-                await connection.aclose()
-
-            asyncio.run(work())
-    # The best rounds: whatever else the machine did takes time from each of the others.
-    base, mine = min(reference), min(ours)
-    print(
-        f"{algorithm or 'no index':<9} {entries:>7,} {base:>13.2f} {mine:>10.2f} {mine / base:>7.2f}x"
-        f" {min(back):>8.2f}"
-    )
-
-
-def waiting(entries: int, chosen: int) -> None:
-    """What another client waits for beside evictions from an HNSW graph, and beside their undo."""
+    reference, ours, back = Measured(), Measured(), Measured()
     with EmbeddedRedis() as server:
         client = redis.Redis.from_url(server.url, protocol=2)
-        keys = fill(client, "graph", "HNSW", entries)
-        _, still = beside(server.url, lambda: time.sleep(1))
-        row("nothing", 1.0, still)
+        keys = fill(client, "cache", algorithm, 2 * entries)
+        ready, stop, waits = context.Event(), context.Event(), context.Queue()
+        other = context.Process(target=ping, args=(server.url, ready, stop, waits))
+        other.start()
+        ready.wait(20)
+        still = time.monotonic()
+        time.sleep(1.0)
+        alone = Measured(spans=[(still, time.monotonic())])
 
-        alone: list[float] = []
+        async def mine(part: Sequence[str]) -> None:
+            connection, eviction = await evicting(server.url)
+            selection = await listed(eviction, part)
+            with Watch(client, ours):
+                done = await eviction.evict(selection)
+            assert done.evicted == len(part)
+            await connection.aclose()
 
-        def evict() -> None:
-            async def work() -> None:
-                connection, eviction = await evicting(server.url)
-                selection = await listed(eviction, keys[:chosen])
-                started = time.perf_counter()
-                await eviction.evict(selection)
-                alone.append(time.perf_counter() - started)
-                await connection.aclose()
+        async def undo() -> None:
+            connection, eviction = await evicting(server.url)
+            for one in await eviction.history(100):
+                with Watch(client, back):
+                    await eviction.undo(one.undo_id)
+            await connection.aclose()
 
-            asyncio.run(work())
-
-        def undo() -> None:
-            async def work() -> None:
-                connection, eviction = await evicting(server.url)
-                await eviction.undo()
-                await connection.aclose()
-
-            asyncio.run(work())
-
-        row(f"evict {chosen:,}", *beside(server.url, evict))
-        row(f"undo {chosen:,}", *beside(server.url, undo))
-        took, waits = beside(server.url, lambda: unlink_with_copies(client, keys[:chosen]))
-        row(f"reference, {chosen:,}", took, waits)
-        print(f"evictions alone {alone[0]:.2f} s: {alone[0] / took:.2f}x the reference")
-
-
-def row(name: str, took: float, waits: Sequence[float]) -> None:
-    ordered = sorted(waits)
+        size = entries // blocks
+        parts = [keys[at : at + size] for at in range(0, 2 * blocks * size, size)]
+        for turn in range(blocks):
+            # Who begins alternates, as the index shrinks.
+            for which in (0, 1) if turn % 2 == 0 else (1, 0):
+                part = parts.pop()
+                if which:
+                    asyncio.run(mine(part))
+                else:
+                    with Watch(client, reference):
+                        unlink_with_copies(client, part)
+        asyncio.run(undo())
+        stop.set()
+        pings = waits.get(timeout=10)
+        other.join()
+    turns = statistics.median(mine / other for mine, other in zip(ours.wall, reference.wall, strict=True))
+    cpu = (sum(ours.server) + sum(ours.own)) / (sum(reference.server) + sum(reference.own))
     print(
-        f"{name:<18} {took:>7.2f} s  {ordered[len(ordered) // 2]:>7.2f}"
-        f" {ordered[int(len(ordered) * 0.99)]:>8.2f} {ordered[-1]:>8.2f}"
+        f"{algorithm or 'none':<6} {sum(reference.wall):>9.2f} {sum(ours.wall):>8.2f} {sum(back.wall):>8.2f}"
+        f" {sum(ours.wall) / sum(reference.wall):>7.2f}x {turns:>6.2f}x {cpu:>6.2f}x"
+        f" {sum(ours.server):>8.2f}/{sum(reference.server):<6.2f}"
+        f" {sum(ours.own):>6.2f}/{sum(reference.own):<6.2f}"
+        f" {_longest(ours.waits(pings))} {_longest(back.waits(pings))} {_longest(reference.waits(pings))}"
+        f" {_longest(alone.waits(pings))}",
+        flush=True,
     )
+
+
+def _longest(waits: Sequence[float]) -> str:
+    if not waits:
+        return f"{'-':>13}"
+    return f"{waits[int(len(waits) * 0.99)]:>6.1f}/{waits[-1]:<6.1f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=10_000)
-    parser.add_argument("--graph", type=int, default=20_000)
-    parser.add_argument("--from-graph", type=int, default=1_000)
+    parser.add_argument("--blocks", type=int, default=5)
+    parser.add_argument("--indexes", nargs="*", default=["none", "FLAT", "HNSW"])
     args = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.1f}; the best of {ROUNDS} rounds, seconds")
-    print(f"{'index':<9} {'entries':>7} {'UNLINK+copies':>13} {'evict':>10} {'ratio':>8} {'undo':>8}")
-    for algorithm in ("", "FLAT"):
-        compare(algorithm, args.entries)
-    print(f"\nanother client's wait beside HNSW with {args.graph:,} entries (ms: median, p99, longest)")
-    waiting(args.graph, args.from_graph)
+    print(
+        f"load {os.getloadavg()[0]:.1f}; {args.entries:,} entries each, {args.blocks} blocks in turn: seconds, "
+        "ratio of all, the median turn's, of processor time; another client's wait p99/longest, ms"
+    )
+    print(
+        f"{'index':<6} {'reference':>9} {'evict':>8} {'undo':>8} {'all':>8} {'turn':>7} {'CPU':>7}"
+        f" {'server CPU':>15} {'client CPU':>13} {'evict':>13} {'undo':>13} {'reference':>13} {'nothing':>13}"
+    )
+    for name in args.indexes:
+        compare("" if name == "none" else name, args.entries, args.blocks)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ DIGEST = """
 local function flatten(reply, words)
   local kind = type(reply)
   if kind == 'string' then
-    words[#words + 1] = '$' .. #reply .. '\\n'
-    words[#words + 1] = reply
+    local at = #words
+    words[at + 1], words[at + 2], words[at + 3], words[at + 4] = '$', #reply, '\\n', reply
   elseif kind == 'number' then
     words[#words + 1] = string.format(':%.0f\\n', reply)
   elseif kind ~= 'table' or reply.err then

@@ -5,6 +5,7 @@ from __future__ import annotations
 _TARGET_S = 0.008
 _FIRST = 8
 _MOST = 256
+_GROWTH = 4
 
 
 class Pace:
@@ -20,4 +21,4 @@ class Pace:
     def took(self, entries: int, seconds: float) -> None:
         """A slice of so many entries kept the server busy for so long."""
         wanted = int(_TARGET_S * entries / max(seconds, 1e-6))
-        self.size = max(1, min(wanted, self.size * 2, _MOST))
+        self.size = max(1, min(wanted, self.size * _GROWTH, _MOST))

@@ -48,18 +48,17 @@ for i = 1, tonumber(take()) do
     key_at = key_at + 2
     pieces[j] = piece
   end
-  -- A call that the client repeats after a lost connection finds its own work.
-  local first = keys[1] or pieces[1]
-  local before = kept_ms > 0 and redis.call('EXISTS', first.copy) == 1
-  if before then
-    verdict = 'before'
-  elseif template > 0 then
+  local same = false
+  if template > 0 then
     local known = templates[template]
     if known.place > 0 then known.words[known.place] = name end
-    if digest(redis.pcall(unpack(known.words))) ~= fingerprint then
-      verdict = redis.call('EXISTS', name) == 1 and 'changed' or 'gone'
-    end
+    same = digest(redis.pcall(unpack(known.words))) == fingerprint
+    if not same then verdict = redis.call('EXISTS', name) == 1 and 'changed' or 'gone' end
   end
+  -- A call that the client repeats after a lost connection finds its own work.
+  local first = keys[1] or pieces[1]
+  local before = kept_ms > 0 and not same and redis.call('EXISTS', first.copy) == 1
+  if before then verdict = 'before' end
   for _, piece in ipairs(pieces) do
     if verdict == 'done' and digest(redis.pcall(unpack(piece.check))) ~= piece.digest then
       verdict = 'moved'
