@@ -224,8 +224,8 @@ def main() -> None:
     parser.add_argument("--indexes", nargs="*", default=["none", "FLAT", "HNSW"])
     args = parser.parse_args()
     print(
-        f"load {os.getloadavg()[0]:.1f}; {args.entries:,} entries each, {args.blocks} blocks in turn: seconds, "
-        "ratio of all, the median turn's, of processor time; another client's wait p99/longest, ms"
+        f"load {os.getloadavg()[0]:.1f}; {args.entries:,} entries each, {args.blocks} blocks in turn: "
+        "seconds, ratio of all, the median turn's, of processor time; another client's wait p99/longest, ms"
     )
     print(
         f"{'index':<6} {'reference':>9} {'evict':>8} {'undo':>8} {'all':>8} {'turn':>7} {'CPU':>7}"
