@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import struct
 import subprocess
 import sys
 from typing import Any
@@ -11,6 +13,8 @@ import pytest
 
 from costconsole.cache.commands import arun_all
 from costconsole.cache.layouts import layout_of
+from costconsole.cache.layouts.redisvl_router import route_vector
+from costconsole.domain.errors import UsageProblem
 from tests.cache.filling import redisvl_index, redisvl_store, searching
 from tests.cache.vectors import DIMS, at_similarity, unit
 
@@ -204,3 +208,81 @@ async def test_a_router_without_its_config_is_still_read(aclient: Any, redis_url
     assert {entry.prompt for entry in await search.newest()} >= {"hi", TEXTS[0]}
     (entry,) = await search.by_vector(unit(1), k=1)
     assert layout_of(topic).shared_pieces(topic, entry, []) == ()
+
+
+ASK_ROUTERS = """
+import json, sys, redis
+from redisvl.extensions.router import Route, SemanticRouter
+from redisvl.extensions.router.schema import RoutingConfig
+from redisvl.utils.vectorize import CustomVectorizer
+url, given = sys.argv[1], json.load(sys.stdin)
+vectors = given["references"]
+def embed(content, **kwargs):
+    return list(vectors.get(content, [0.0] * 7 + [1.0]))
+def embed_many(contents, **kwargs):
+    return [embed(content) for content in contents]
+client = redis.Redis.from_url(url, protocol=2)
+vectorizer = CustomVectorizer(embed=embed, embed_many=embed_many)
+said = {}
+for name, (routes, config) in given["routers"].items():
+    SemanticRouter(name=name, routes=[Route(**route) for route in routes], vectorizer=vectorizer,
+        redis_client=client, routing_config=RoutingConfig(**config), overwrite=True)
+for name, (routes, config) in given["routers"].items():
+    router = SemanticRouter(name=name, routes=[Route(**route) for route in routes], vectorizer=vectorizer,
+        redis_client=client, routing_config=RoutingConfig(**config))
+    said[name] = [
+        [router(vector=v).name, [m.name for m in router.route_many(vector=v)]] for v in given["asked"]
+    ]
+print(json.dumps(said))
+"""
+
+
+async def test_a_vector_is_routed_as_the_library_routes_it(aclient: Any, redis_url: str) -> None:
+    """By every way of putting distances together; one index also covers another router's references."""
+    chance = random.Random(3)
+    references = {f"t{at}": [chance.gauss(0, 1) for _ in range(3)] + [0.0] * 5 for at in range(12)}
+
+    def router(method: str, max_k: int, *thresholds: float) -> list[Any]:
+        named = zip(("one", "two", "three"), thresholds, strict=True)
+        known = [
+            {
+                "name": name,
+                "references": [f"t{4 * at + n}" for n in range(4)],
+                "distance_threshold": threshold,
+            }
+            for at, (name, threshold) in enumerate(named)
+        ]
+        return [known, {"aggregation_method": method, "max_k": max_k}]
+
+    routers = {
+        "a": router("avg", 1, 0.2, 0.8, 0.5),
+        "b": router("min", 2, 0.05, 0.4, 0.9),
+        "c": router("sum", 3, 1.5, 0.3, 0.7),
+        "a_more": router("min", 1, 0.01, 0.6, 0.3),
+    }
+    asked = [[chance.gauss(0, 1) for _ in range(3)] + [0.0] * 5 for _ in range(40)]
+    said = run(ASK_ROUTERS, redis_url, given={"references": references, "routers": routers, "asked": asked})
+    caches = {cache.name: cache for cache in (await searching(aclient)).caches}
+    answers: set[str | None] = set()
+    hidden = 0
+    for name, expected in said.items():
+        for vector, (route, routes) in zip(asked, expected, strict=True):
+            found = await route_vector(aclient, caches[name], struct.pack("<8f", *vector))
+            assert (found.route, list(found.routes)) == (route, routes), name
+            assert set(found.scores) == {"one", "two", "three"}
+            assert all(found.scores[one] > found.thresholds[one] for one in (*found.routes, *found.hidden))
+            answers.add(found.route)
+            hidden += len(found.hidden)
+    assert answers == {None, "one", "two", "three"}
+    assert hidden, "a route that passes and isn't among the nearest"
+    assert (found.aggregation, found.max_k) == ("min", 1)
+
+
+async def test_what_can_not_be_routed_is_said(aclient: Any, redis_url: str) -> None:
+    run(ROUTER, redis_url, "topic", given=routes())
+    (topic,) = (await searching(aclient)).caches
+    with pytest.raises(UsageProblem, match="vectors of 8 numbers, this one has 2"):
+        await route_vector(aclient, topic, struct.pack("<2f", 1, 0))
+    await aclient.delete("topic:route_config")
+    with pytest.raises(UsageProblem, match="no route in topic:route_config"):
+        await route_vector(aclient, topic, unit(1))

@@ -69,10 +69,12 @@ class Threshold:
 
     `part` names the route or category that it is for ("": all). `changes` says when a change made from
     outside acts: at once (or within seconds), when the writer starts next, or that none can be made.
+    `similarity` None: Redis doesn't tell. `default` is the library's, unless its user has said otherwise.
     """
 
     part: str = ""
     similarity: float | None = None
+    default: float | None = None
     changes: Literal["now", "next start", "no"] = "no"
     sentence: str = ""
 
@@ -101,6 +103,8 @@ class Layout(Protocol):
     """Unique among the layouts; the library's own where it has one. `CacheInfo.layout` names it."""
     shapes: tuple[KeyShape, ...]
     """Keys that discovery looks for on its behalf, for caches that no index tells of."""
+    part_word: str
+    """What the parts are called that have thresholds of their own: `route`, `category`; "": it has none."""
     scope_field: str
     """The TAG field whose value a look-up never leaves; "": its look-ups are not limited."""
 
@@ -198,3 +202,12 @@ class Layout(Protocol):
 
     def change_threshold(self, cache: CacheInfo, part: str, similarity: float) -> Command | None:
         """The command that changes one of them from outside; None where that can't be done."""
+
+    def stored_threshold(self, cache: CacheInfo, part: str) -> Command | None:
+        """The read of what `change_threshold` changes; its second word is the key of both."""
+
+    def restore_threshold(self, cache: CacheInfo, part: str, stored: bytes | None) -> Command | None:
+        """The command that puts back what `stored_threshold` had said; None: it said nothing of the kind."""
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        """The code, config or command that sets this similarity, in the library's own terms."""

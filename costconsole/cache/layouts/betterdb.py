@@ -16,7 +16,7 @@ from costconsole.cache.commands import Command
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.cache.layouts.base import Family, KeyShape, Surroundings, Threshold
 from costconsole.cache.layouts.hashes import HashLayout
-from costconsole.cache.layouts.plain import PlainLayout
+from costconsole.cache.layouts.plain import PlainLayout, plain_number
 from costconsole.cache.layouts.values import from_json, mapping, number, shown, whole
 from costconsole.domain.call import Usage
 from costconsole.domain.entry import CacheEntry, CacheInfo
@@ -45,6 +45,7 @@ class BetterDBSemanticLayout(HashLayout):
     created = "inserted_at"
     listed = ("prompt", "response", "model", "category", "inserted_at", "cost_micros")
     texts = ("prompt", "response")
+    part_word = "category"
 
     def probes(self, seen: Surroundings) -> Sequence[Command]:
         names = self._names(seen)
@@ -84,14 +85,24 @@ class BetterDBSemanticLayout(HashLayout):
             f"brings back the one of their code"
         )
         return [
-            Threshold(part, None if distance is None else 1.0 - distance, "now", sentence)
+            Threshold(part, None if distance is None else 1.0 - distance, changes="now", sentence=sentence)
             for part, distance in known.items()
         ]
 
     def change_threshold(self, cache: CacheInfo, part: str, similarity: float) -> Command | None:
         distance = round(1.0 - similarity, 9)
-        field = f"threshold:{part}" if part else "threshold"
-        return ("HSET", _config(cache), field, repr(distance)) if 0 <= distance <= 2 else None
+        return ("HSET", _config(cache), _field(part), repr(distance)) if 0 <= distance <= 2 else None
+
+    def stored_threshold(self, cache: CacheInfo, part: str) -> Command | None:
+        return ("HGET", _config(cache), _field(part))
+
+    def restore_threshold(self, cache: CacheInfo, part: str, stored: bytes | None) -> Command | None:
+        if stored is None:
+            return ("HDEL", _config(cache), _field(part))
+        return ("HSET", _config(cache), _field(part), stored)
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        return f"HSET {_config(cache)} {_field(part)} {plain_number(1.0 - similarity)}"
 
     def _names(self, seen: Surroundings) -> dict[str, IndexInfo | None]:
         """Caches by name with their index; None where the registry knows one whose index is gone."""
@@ -215,6 +226,10 @@ def _thresholds(name: str, seen: Surroundings) -> dict[str, float | None]:
 
 def _config(cache: CacheInfo) -> str:
     return cache.prefix.removesuffix(_ENTRIES) + ":__config"
+
+
+def _field(category: str) -> str:
+    return f"threshold:{category}" if category else "threshold"
 
 
 def _probe(family: Family) -> Command:

@@ -13,13 +13,21 @@ from typing import Any
 
 from costconsole.cache.commands import Command
 from costconsole.cache.indexinfo import IndexInfo
-from costconsole.cache.layouts.base import Family, KeyShape, Surroundings
+from costconsole.cache.layouts.base import Family, KeyShape, Surroundings, Threshold
 from costconsole.cache.layouts.hashes import HashLayout
+from costconsole.cache.layouts.plain import plain_number
 from costconsole.cache.layouts.values import from_json, iso_ms, mapping, shown
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.redis_store.replies import text
 
 _QUESTIONS = KeyShape("ReJSON-RL", "*:questions:*", re.compile(rb"(.+:questions:)[0-9]+\Z", re.DOTALL))
+_FARTHEST = 4.0
+"""`max_distance` of its SearchDistanceEvaluation, whose range the threshold is a share of."""
+_THRESHOLD = (
+    "the application keeps it, as Config(similarity_threshold=...), 0.8 unless it says otherwise, which is a "
+    "share of what its evaluation gives at most: with SearchDistanceEvaluation(), 0.8 serves from a "
+    "similarity of 0.2; another evaluation has another scale"
+)
 _NUMBER = re.compile(rb"[0-9]+\Z")
 _USED_MS = 1_000
 """A question is accessed when it is stored as well; so much later it was a hit."""
@@ -106,6 +114,12 @@ class GPTCacheLayout(HashLayout):
 
     def beside(self, cache: CacheInfo) -> Sequence[str]:
         return tuple(prefix for prefix in (cache.detail("vectors"), cache.detail("reports")) if prefix)
+
+    def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
+        return (Threshold(default=0.2, sentence=_THRESHOLD),)
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        return f"Config(similarity_threshold={plain_number(1.0 - (1.0 - similarity) / _FARTHEST)})"
 
     def _entry(self, cache: CacheInfo, key: bytes, stored: Mapping[str, Any]) -> CacheEntry | None:
         # What is marked deleted is never served again; the library removes it later.

@@ -15,7 +15,7 @@ from typing import Any
 from costconsole.cache.commands import Command
 from costconsole.cache.layouts.base import KeyShape, SharedPiece, Surroundings, Threshold
 from costconsole.cache.layouts.bodies import read_body
-from costconsole.cache.layouts.plain import PlainLayout
+from costconsole.cache.layouts.plain import PlainLayout, plain_number
 from costconsole.cache.layouts.quantized import quantized, unquantized
 from costconsole.cache.layouts.values import from_json, mapping, number, packed, shown, whole
 from costconsole.domain.entry import CacheEntry, CacheInfo
@@ -154,7 +154,11 @@ class KhazadLayout(PlainLayout):
             "khazad keeps it in its process, as (1 + cosine) / 2: its threshold=0.90 serves from a "
             "similarity of 0.80; change it where khazad is started"
         )
-        return (Threshold("", None, "no", sentence),)
+        return (Threshold(default=0.8, sentence=sentence),)
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        namespace = json.dumps(cache.prefix.removesuffix(":resp:"))
+        return f"khazad.init(namespace={namespace}, threshold={plain_number((1 + similarity) / 2)})"
 
     def _cache(
         self,

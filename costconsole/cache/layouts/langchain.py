@@ -16,7 +16,7 @@ from typing import Any
 
 from costconsole.cache.commands import Command
 from costconsole.cache.layouts.base import KeyShape, Surroundings, Threshold
-from costconsole.cache.layouts.plain import PlainLayout
+from costconsole.cache.layouts.plain import PlainLayout, plain_number
 from costconsole.cache.layouts.redisvl import RedisVLLayout
 from costconsole.cache.layouts.values import from_json, mapping
 from costconsole.cache.textquery import inner_query
@@ -90,7 +90,11 @@ class LangChainSemanticLayout(RedisVLLayout):
         return wrapped(prompt, cache.detail(_ENVELOPE))
 
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
-        return (Threshold("", None, "no", _THRESHOLD),)
+        return (Threshold(default=0.8, sentence=_THRESHOLD),)
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        distance = plain_number(1.0 - similarity)
+        return f"RedisSemanticCache(name={json.dumps(cache.index)}, distance_threshold={distance})"
 
 
 class LangChainExactLayout(PlainLayout):

@@ -16,7 +16,7 @@ from costconsole.cache.commands import Command
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.cache.layouts.base import KeyShape, Surroundings, Threshold
 from costconsole.cache.layouts.hashes import HashLayout
-from costconsole.cache.layouts.plain import PlainLayout
+from costconsole.cache.layouts.plain import PlainLayout, plain_number
 from costconsole.cache.layouts.redisvl import RedisVLLayout
 from costconsole.cache.layouts.values import from_json, mapping, number
 from costconsole.cache.textquery import inner_query
@@ -32,6 +32,7 @@ _BEGINS = re.compile(r"""\{\s*(["'])timestamp\1\s*:""")
 _THRESHOLD = (
     "LiteLLM's config keeps it, as cache_params.similarity_threshold: change it there and start LiteLLM anew"
 )
+_LINE = "litellm_settings: {{cache_params: {{similarity_threshold: {}}}}}"
 # A Python literal is read only if it is plain: no more than numbers, texts and containers, and not too deep.
 _LONGEST = 4 * 1024 * 1024
 _DEEPEST = 40
@@ -69,7 +70,10 @@ class LiteLLMSemanticLayout(RedisVLLayout):
         return False
 
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
-        return (Threshold("", None, "no", _THRESHOLD),)
+        return (Threshold(sentence=_THRESHOLD),)
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        return _LINE.format(plain_number(similarity))
 
 
 class LiteLLMValkeyLayout(HashLayout):
@@ -106,7 +110,10 @@ class LiteLLMValkeyLayout(HashLayout):
         return _with_answer(plain, fields.get("response"))
 
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
-        return (Threshold("", None, "no", _THRESHOLD),)
+        return (Threshold(sentence=_THRESHOLD),)
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        return _LINE.format(plain_number(similarity))
 
     def _cache(self, index: IndexInfo) -> CacheInfo | None:
         vector = index.fields.get(self.vector_field)

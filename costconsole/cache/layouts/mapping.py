@@ -15,6 +15,7 @@ from costconsole.cache.commands import Command
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.cache.layouts.base import Surroundings, Threshold
 from costconsole.cache.layouts.hashes import HashLayout
+from costconsole.cache.layouts.plain import plain_number
 from costconsole.cache.layouts.values import from_json, iso_ms, number, packed, shown, whole
 from costconsole.cache.layouts.values import mapping as as_mapping
 from costconsole.domain.entry import CacheEntry, CacheInfo
@@ -137,7 +138,11 @@ class MappingLayout(HashLayout):
         sentence = f"as [caches.{cache.name}] in the config says; change it where the cache is made as well"
         if cache.threshold is None:
             sentence = f"not known: write threshold under [caches.{cache.name}] in the config"
-        return (Threshold("", cache.threshold, "no", sentence),) if cache.kind == "semantic" else ()
+        return (Threshold("", cache.threshold, sentence=sentence),) if cache.kind == "semantic" else ()
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        stored = 1.0 - similarity if _of(cache).get("threshold_unit") == "distance" else similarity
+        return f"[caches.{cache.name}] threshold = {plain_number(stored)}"
 
     def _fields(self, cache: CacheInfo, reply: Any) -> dict[str, bytes]:
         """The listed fields by name, as bytes, from a reply to `read`."""

@@ -9,6 +9,7 @@ from costconsole.cache.answer import decode_answer
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.cache.layouts.base import Family, KeyShape, Surroundings, Threshold
 from costconsole.cache.layouts.hashes import HashLayout, epoch_ms
+from costconsole.cache.layouts.plain import plain_number
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.errors import UsageProblem
 from costconsole.redis_store.keys import Keys
@@ -40,6 +41,7 @@ class OwnLayout(HashLayout):
     created = "inserted_at"
     listed = ("prompt", "response", "model", "metadata", "scope", "route", "tag", "inserted_at", "created_ms")
     texts = ("prompt", "response")
+    part_word = "route"
     scope_field = "scope"
 
     def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
@@ -90,7 +92,16 @@ class OwnLayout(HashLayout):
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
         if cache.kind != "semantic":
             return ()
-        return (Threshold("", cache.threshold, "now", _IN_POLICY),)
+        return (Threshold("", cache.threshold, changes="now", sentence=_IN_POLICY),)
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        of = f" --route {part}" if part else ""
+        return f"costconsole threshold set {plain_number(similarity)} --cache {cache.name}{of}"
+
+    def namespace_of(self, cache: CacheInfo) -> str:
+        """The namespace whose policy it follows; "": not one of ours."""
+        match = _FAMILY.match(cache.prefix)
+        return match.group(1) if match else ""
 
     def _semantic(self, index: IndexInfo, seen: Surroundings) -> CacheInfo | None:
         match = _INDEX.fullmatch(index.name)

@@ -19,6 +19,7 @@ class PlainLayout:
     library = ""
     name = ""
     shapes: tuple[KeyShape, ...] = ()
+    part_word = ""
     scope_field = ""
 
     def known_by_keys(
@@ -109,7 +110,21 @@ class PlainLayout:
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
         if cache.kind != "semantic":
             return ()
-        return (Threshold("", cache.threshold, "no", _IN_PROCESS),)
+        return (Threshold("", cache.threshold, changes="no", sentence=_IN_PROCESS),)
 
     def change_threshold(self, cache: CacheInfo, part: str, similarity: float) -> Command | None:
         return None
+
+    def stored_threshold(self, cache: CacheInfo, part: str) -> Command | None:
+        return None
+
+    def restore_threshold(self, cache: CacheInfo, part: str, stored: bytes | None) -> Command | None:
+        return None
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        return f"a similarity of {similarity:g}"
+
+
+def plain_number(value: float) -> str:
+    """A threshold as a person writes it, without the dust of binary fractions."""
+    return f"{round(value, 9):.9g}"

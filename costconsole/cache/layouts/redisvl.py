@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from costconsole.cache.indexinfo import IndexInfo
-from costconsole.cache.layouts.base import Surroundings
+from costconsole.cache.layouts.base import Surroundings, Threshold
 from costconsole.cache.layouts.hashes import HashLayout, epoch_ms
+from costconsole.cache.layouts.plain import plain_number
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.redis_store.replies import text
 
 _SUBSET = {"prompt": "TEXT", "response": "TEXT", "inserted_at": "NUMERIC", "updated_at": "NUMERIC"}
+_IN_CODE = (
+    "the application keeps it in its own process, as SemanticCache(distance_threshold=...), 0.1 unless it "
+    "says otherwise: change it there and start the application anew, or call set_threshold() in it"
+)
 _ENTRY = re.compile(rb"[0-9a-f]{64}\Z")
 
 
@@ -49,6 +54,13 @@ class RedisVLLayout(HashLayout):
             created_ms=epoch_ms(fields.get("inserted_at")),
             scope=text(fields.get("scope")),
         )
+
+    def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
+        return (Threshold(default=0.9, sentence=_IN_CODE),)
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        distance = plain_number(1.0 - similarity)
+        return f"SemanticCache(name={json.dumps(cache.index)}, distance_threshold={distance})"
 
     def _cache(self, index: IndexInfo) -> CacheInfo | None:
         vector = index.fields.get(self.vector_field)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,13 +16,18 @@ from costconsole.cache.commands import Command
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.cache.layouts.base import SharedPiece, Surroundings, Threshold
 from costconsole.cache.layouts.hashes import HashLayout
-from costconsole.cache.layouts.values import from_json, mapping, number
+from costconsole.cache.layouts.plain import plain_number
+from costconsole.cache.layouts.values import from_json, mapping, number, whole
+from costconsole.cache.vectors import to_stored
 from costconsole.domain.entry import CacheEntry, CacheInfo
-from costconsole.redis_store.replies import text
+from costconsole.domain.errors import UsageProblem
+from costconsole.redis_store.replies import pairs, text
 
 _SUBSET = {"reference_id": "TAG", "route_name": "TAG", "reference": "TEXT"}
 _ENTRY = re.compile(rb"(.+):[0-9a-f]{64}\Z", re.DOTALL)
 _DEFAULT_DISTANCE = 0.5
+_REDUCERS = {"avg": "AVG", "min": "MIN", "sum": "SUM"}
+_ALL_ROUTES = 10_000
 _NEXT_START = (
     "its config key is read when a router is next made with SemanticRouter.from_existing(): one that runs "
     "keeps its own, and one made with routes= writes those of its code over it"
@@ -37,6 +42,7 @@ class RouterLayout(HashLayout):
     vector_field = "vector"
     listed = ("reference", "route_name")
     texts = ("reference",)
+    part_word = "route"
 
     def probes(self, seen: Surroundings) -> Sequence[Command]:
         return [_probe(index.name) for index in seen.indexes if self._is_router(index)]
@@ -103,7 +109,7 @@ class RouterLayout(HashLayout):
 
     def thresholds(self, cache: CacheInfo) -> Sequence[Threshold]:
         return [
-            Threshold(route.decode(), 1.0 - distance, "next start", _NEXT_START)
+            Threshold(route.decode(), 1.0 - distance, changes="next start", sentence=_NEXT_START)
             for route, distance in _routes(cache.detail("routes")).items()
         ]
 
@@ -112,6 +118,19 @@ class RouterLayout(HashLayout):
         distance = round(1.0 - similarity, 9)
         # The library takes 0 < distance <= 2 and nothing else.
         return ("JSON.SET", _config(cache), path, repr(distance)) if path and 0 < distance <= 2 else None
+
+    def stored_threshold(self, cache: CacheInfo, part: str) -> Command | None:
+        path = _path(cache, part, "distance_threshold")
+        return ("JSON.GET", _config(cache), path) if path else None
+
+    def restore_threshold(self, cache: CacheInfo, part: str, stored: bytes | None) -> Command | None:
+        path, found = _path(cache, part, "distance_threshold"), from_json(stored)
+        if path is None or not isinstance(found, list) or len(found) != 1 or number(found[0]) is None:
+            return None
+        return ("JSON.SET", _config(cache), path, json.dumps(found[0]))
+
+    def threshold_line(self, cache: CacheInfo, part: str, similarity: float) -> str:
+        return f"Route(name={json.dumps(part)}, distance_threshold={plain_number(1.0 - similarity)})"
 
     def _is_router(self, index: IndexInfo) -> bool:
         return (
@@ -123,11 +142,7 @@ class RouterLayout(HashLayout):
 
     def _cache(self, index: IndexInfo, config: Any) -> CacheInfo:
         known = mapping(config)
-        routes = {
-            str(route["name"]): number(route.get("distance_threshold")) or _DEFAULT_DISTANCE
-            for route in known.get("routes") or ()
-            if isinstance(route, dict) and "name" in route
-        }
+        routes = _distances(known)
         model = mapping(known.get("vectorizer")).get("model")
         cache = self.known_by(
             index,
@@ -141,6 +156,78 @@ class RouterLayout(HashLayout):
         return replace(
             cache, problem=f"its config key {index.name}:route_config is missing: thresholds can't be known"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What a router decides, and the similarity of every route of its config.
+
+    `route` is what calling the router gives: the nearest route of all, if it passes its own threshold.
+    `routes` is what its `route_many()` gives: those of the `max_k` nearest that pass. `hidden` pass as well,
+    and are not looked at by either. A route's score is 1 - the distance that is compared: the least, the mean
+    or the sum of those of its references within the widest of all thresholds; None: none is that near.
+    """
+
+    route: str | None
+    routes: tuple[str, ...]
+    hidden: tuple[str, ...]
+    scores: Mapping[str, float | None]
+    thresholds: Mapping[str, float]
+    aggregation: str
+    max_k: int
+
+
+async def route_vector(client: Any, cache: CacheInfo, vector: bytes) -> Routed:
+    """Route a float32 vector as a router would that is made from the config now in Redis.
+
+    The rule of RedisVL 0.28: distances within the widest threshold, put together for each route, the nearest
+    routes of all in the index (another router's too, where the index covers them), and of those the ones
+    whose distance is strictly below their own threshold. Raises UsageProblem where there is no config, or
+    the vector has other dimensions.
+    """
+    config = mapping(from_json(await client.execute_command(*_probe(cache.index or ""))))
+    distances = _distances(config)
+    if not distances:
+        raise UsageProblem(f"{cache.name} has no route in {_config(cache)}: nothing can be routed by it")
+    if len(vector) != 4 * (cache.dims or 0):
+        raise UsageProblem(
+            f"{cache.name} has vectors of {cache.dims} numbers, this one has {len(vector) // 4}"
+        )
+    rule = mapping(config.get("routing_config"))
+    aggregation = str(rule.get("aggregation_method") or "avg")
+    max_k = max(1, whole(rule.get("max_k")) or 1)
+    reply = await client.execute_command(
+        "FT.AGGREGATE", cache.index, f"@{RouterLayout.vector_field}:[VECTOR_RANGE $reach $v]"
+        "=>{$YIELD_DISTANCE_AS: vector_distance}",
+        "GROUPBY", 1, "@route_name",
+        "REDUCE", _REDUCERS.get(aggregation, "AVG"), 1, "@vector_distance", "AS", "distance",
+        "SORTBY", 2, "@distance", "ASC", "MAX", _ALL_ROUTES, "LIMIT", 0, _ALL_ROUTES,
+        "PARAMS", 4, "v", to_stored(vector, cache.datatype or "FLOAT32"), "reach", max(distances.values()),
+        "DIALECT", 2,
+    )  # fmt: skip
+    rows = [pairs(row) for row in reply[1:]]
+    found = [(text(row.get("route_name")), float(row["distance"])) for row in rows]
+    passes = {name for name, distance in found if name in distances and distance < distances[name]}
+    nearest = [name for name, _ in found]
+    near = {name: 1.0 - distance for name, distance in found}
+    return Routed(
+        route=next((name for name in nearest[:1] if name in passes), None),
+        routes=tuple(name for name in nearest[:max_k] if name in passes),
+        hidden=tuple(name for name in nearest[max_k:] if name in passes),
+        scores={name: near.get(name) for name in distances},
+        thresholds={name: round(1.0 - distance, 9) for name, distance in distances.items()},
+        aggregation=aggregation,
+        max_k=max_k,
+    )
+
+
+def _distances(config: Mapping[str, Any]) -> dict[str, float]:
+    """The threshold of each route of a config, as a distance."""
+    return {
+        str(route["name"]): number(route.get("distance_threshold")) or _DEFAULT_DISTANCE
+        for route in config.get("routes") or ()
+        if isinstance(route, dict) and "name" in route
+    }
 
 
 def _probe(name: str) -> Command:
