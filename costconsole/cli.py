@@ -23,12 +23,13 @@ costconsole: see, search and steer what LLM calls cost and what caches save.
   costconsole search "refund after 30 days" --json
 
 commands    demo doctor caches stats search show evict undo check ask
-            threshold config completion      (costconsole COMMAND --help)
+            threshold routing config completion    (COMMAND --help)
 connection  --redis URL  --namespace NS  --ledger URL  --config FILE
             --ca-file F  --cert-file F  --key-file F  --read-only
 console     --theme NAME  --refresh S  --window 1h  --no-mouse
             --charset braille|block|ascii  --timezone ZONE
             --embedding-model NAME  --redact
+routing     --routing FILE   models and routes, in YAML (LiteLLM's too)
 
 exit codes  0 done  1 failed  2 usage or config  3 Redis can't be reached
             4 timed out  5 refused  10 over budget  130 interrupted
@@ -82,6 +83,7 @@ def _common() -> _Parser:
     common.add_argument("--timezone", metavar="ZONE")
     common.add_argument("--embedding-model", metavar="NAME")
     common.add_argument("--redact", action="store_true")
+    common.add_argument("--routing", metavar="FILE")
     return common
 
 
@@ -166,6 +168,8 @@ def build_parser() -> _Parser:
     change.add_argument("value", metavar="VALUE")
     change.add_argument("--route", metavar="R")
 
+    _add_routing(command("routing", "Which model answers what: check, show or train it."), common, as_json)
+
     config = command("config", "Where settings come from.")
     views = config.add_subparsers(dest="step", metavar="show|path", required=True, parser_class=_Parser)
     views.add_parser("show", parents=[common, as_json], allow_abbrev=False)
@@ -174,6 +178,26 @@ def build_parser() -> _Parser:
     completion = command("completion", "A completion script for your shell.")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"))
     return parser
+
+
+def _add_routing(routing: _Parser, common: _Parser, as_json: _Parser) -> None:
+    steps = routing.add_subparsers(
+        dest="step", metavar="validate|show|train", required=True, parser_class=_Parser
+    )
+    for name, text, file in (
+        (
+            "validate",
+            "Every finding of a routing config.",
+            "native YAML, LiteLLM's config.yaml, RedisVL's YAML",
+        ),
+        ("show", "The routing in effect: that of --routing, else the defaults.", ""),
+        ("train", "Learn task types from your own labelled prompts.", "prompts and labels, as CSV or JSONL"),
+    ):
+        step = steps.add_parser(
+            name, help=text, description=text, parents=[common, as_json], allow_abbrev=False
+        )
+        if file:
+            step.add_argument("file", metavar="FILE", help=file)
 
 
 def _positive(text: str) -> float:

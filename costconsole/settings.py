@@ -45,6 +45,8 @@ class Settings:
     embedding_model: str = "all-MiniLM-L6-v2"
     embedding_url: str | None = None
     embedding_key_env: str = "OPENAI_API_KEY"
+    routing: str | None = None
+    """The file of the routing config; without one the defaults route."""
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     keymap: Mapping[str, str] = field(default_factory=dict)
     caches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -219,6 +221,8 @@ class Setting:
     place: str
     variable: str | None
     read: Read
+    is_path: bool = False
+    """Read from a file, it is relative to that file's folder."""
 
 
 SETTINGS = (
@@ -242,6 +246,7 @@ SETTINGS = (
     Setting("embedding_model", "embedding.model", "COSTCONSOLE_EMBEDDING_MODEL", _string),
     Setting("embedding_url", "embedding.url", "COSTCONSOLE_EMBEDDING_URL", _string),
     Setting("embedding_key_env", "embedding.key_env", "COSTCONSOLE_EMBEDDING_KEY_ENV", _string),
+    Setting("routing", "routing.file", "COSTCONSOLE_ROUTING", _string, is_path=True),
     Setting("prices", "prices", None, _price_table),
     Setting("keymap", "keys", None, _texts),
     Setting("caches", "caches", None, _cache_tables),
@@ -351,5 +356,9 @@ def _read_file(path: Path) -> list[tuple[Setting, object]]:
             if place not in _BY_PLACE:
                 known = [p.partition(".")[2] for p in _BY_PLACE if p.startswith(table + ".")]
                 raise UsageProblem(f"{path}: unknown key {key!r} in [{table}]; {nearest(key, known)}")
-            found.append((_BY_PLACE[place], _checked(_BY_PLACE[place], value, f"{path}, {place}")))
+            setting = _BY_PLACE[place]
+            read = _checked(setting, value, f"{path}, {place}")
+            if setting.is_path:
+                read = str(path.parent / Path(str(read)).expanduser())
+            found.append((setting, read))
     return found

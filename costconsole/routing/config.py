@@ -30,7 +30,7 @@ class ConfigProblem(UsageProblem):
     def __init__(self, findings: Sequence[ConfigFinding]) -> None:
         self.findings = tuple(findings)
         errors = [finding for finding in findings if finding.level == "error"] or list(findings)
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        more = f" (and {len(errors) - 1} more: costconsole routing validate FILE)" if len(errors) > 1 else ""
         super().__init__(f"{errors[0]}{more}")
 
 

@@ -179,7 +179,7 @@ def _wanted_fallbacks(
                     reader.warning(
                         line,
                         place,
-                        f"those of {first_words(name, 40)!r} are used after any failure, not only when too long",
+                        f"those of {first_words(name, 40)!r} are used after every kind of failure",
                     )
                 elif kind == "fallbacks":
                     own.add(group[0])
