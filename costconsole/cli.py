@@ -23,7 +23,7 @@ costconsole: see, search and steer what LLM calls cost and what caches save.
   costconsole search "refund after 30 days" --json
 
 commands    demo doctor caches stats search show evict undo check ask
-            threshold routing config completion    (COMMAND --help)
+            minimize threshold routing config completion  (COMMAND --help)
 connection  --redis URL  --namespace NS  --ledger URL  --config FILE
             --ca-file F  --cert-file F  --key-file F  --read-only
 console     --theme NAME  --refresh S  --window 1h  --no-mouse
@@ -160,6 +160,12 @@ def build_parser() -> _Parser:
         prompt.add_argument("prompt", metavar="PROMPT", help="the prompt, or - for standard input")
         prompt.add_argument("--model", metavar="M", help="the LLM, such as gpt-4o-mini")
         prompt.add_argument("--system", metavar="TEXT")
+
+    minimize = command("minimize", "A prompt in fewer tokens that says the same.", as_json)
+    minimize.add_argument("file", nargs="?", default="-", metavar="FILE", help="(standard input)")
+    minimize.add_argument("--level", choices=("safe", "strong"), help="strong gives up more (safe)")
+    minimize.add_argument("--diff", action="store_true", help="what changed, instead of the text")
+    minimize.add_argument("--model", default="gpt-4o", metavar="M", help="whose tokens count (gpt-4o)")
 
     threshold = command("threshold", "Show or set the similarity from which a cached answer is served.")
     steps = threshold.add_subparsers(dest="step", metavar="show|set", required=True, parser_class=_Parser)

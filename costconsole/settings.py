@@ -51,6 +51,9 @@ class Settings:
     keymap: Mapping[str, str] = field(default_factory=dict)
     caches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Caches made by hand, by name: their prefix and what their fields are called."""
+    minimize_level: Literal["safe", "strong"] = "safe"
+    minimize_boilerplate: tuple[str, ...] = ()
+    """Expressions (RE2) for lines of prompts that say nothing."""
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -207,6 +210,12 @@ def _wanted_of_cache(key: str, value: object) -> str:
     return "a text with {prompt} in it" if key == "template" and "{prompt}" not in value else ""
 
 
+def _expressions(value: object) -> object:
+    if not isinstance(value, list) or not all(isinstance(line, str) and line for line in value):
+        raise ValueError('a list of regular expressions, such as ["Sent from my .*"]')
+    return tuple(value)
+
+
 def _texts(value: object) -> object:
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
         raise ValueError('lines such as "app.pause" = "p"')
@@ -250,6 +259,8 @@ SETTINGS = (
     Setting("prices", "prices", None, _price_table),
     Setting("keymap", "keys", None, _texts),
     Setting("caches", "caches", None, _cache_tables),
+    Setting("minimize_level", "minimize.level", "COSTCONSOLE_MINIMIZE_LEVEL", _one_of("safe", "strong")),
+    Setting("minimize_boilerplate", "minimize.boilerplate", None, _expressions),
 )
 _FLAG = {"redis_url": "--redis", "refresh_s": "--refresh", "ledger_url": "--ledger", "mouse": "--no-mouse"}
 _BY_PLACE = {setting.place: setting for setting in SETTINGS}

@@ -83,9 +83,7 @@ def minimize(
     speaks of, see `topics`. The result depends on nothing but the arguments and `RULES_VERSION`. Raises
     UsageProblem for a wrong level or expression.
     """
-    if level not in ("safe", "strong"):
-        raise UsageProblem(f"the level {level!r} is not known: use safe or strong")
-    lines = _boilerplate(tuple(boilerplate))
+    lines = check_arguments(level, boilerplate)
     before, estimated = count(text, model)
 
     def kept(why: str) -> Minimized:
@@ -133,6 +131,13 @@ def minimize(
         if level == "safe" and _fences(document) != fences:
             break
     return kept("the rules found no text that stays the same under them")
+
+
+def check_arguments(level: str, boilerplate: Sequence[str]) -> Any:
+    """The user's list as one expression, or None. Raises UsageProblem for what isn't possible."""
+    if level not in ("safe", "strong"):
+        raise UsageProblem(f"the level {level!r} is not known: use safe or strong")
+    return _boilerplate(tuple(boilerplate))
 
 
 def worth_looking(text: str, boilerplate: Any = None) -> bool:
