@@ -235,6 +235,11 @@ async def undo_threshold(
     )
 
 
+def own_cache(keys: Keys) -> CacheInfo:
+    """Our own semantic cache of a namespace, to name it where none was looked for, or none is there yet."""
+    return CacheInfo(f"{keys.namespace}:semantic", "costconsole", "semantic", keys.semantic_prefix)
+
+
 async def _change_policy(
     client: Any,
     keys: Keys,
@@ -280,12 +285,11 @@ async def _undo_policy(
     cache = next(
         (one for one in caches if _namespace(one) == keys.namespace and one.kind == "semantic"), None
     )
-    stand_in = CacheInfo(f"{keys.namespace}:semantic", "costconsole", "semantic", keys.semantic_prefix)
     return await _change_policy(
         client,
         keys,
         author,
-        cache or stand_in,
+        cache or own_cache(keys),
         {name: None if name not in before else check_threshold(before[name]) for name in changed},
         route,
         why=_UNDOES + undo_id,
