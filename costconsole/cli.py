@@ -168,11 +168,14 @@ def build_parser() -> _Parser:
     minimize.add_argument("--model", default="gpt-4o", metavar="M", help="whose tokens count (gpt-4o)")
 
     threshold = command("threshold", "Show or set the similarity from which a cached answer is served.")
-    steps = threshold.add_subparsers(dest="step", metavar="show|set", required=True, parser_class=_Parser)
+    steps = threshold.add_subparsers(dest="step", metavar="show|set|undo", required=True, parser_class=_Parser)
     steps.add_parser("show", parents=[common, as_json], allow_abbrev=False)
     change = steps.add_parser("set", parents=[common, as_json], allow_abbrev=False)
     change.add_argument("value", metavar="VALUE")
-    change.add_argument("--route", metavar="R")
+    change.add_argument("--cache", metavar="NAME", help="whichever library's (ours, of --namespace)")
+    change.add_argument("--route", metavar="R", help="of one route or category")
+    back = steps.add_parser("undo", parents=[common, as_json], allow_abbrev=False)
+    back.add_argument("undo_id", nargs="?", metavar="ID", help="of a change; the newest without one")
 
     _add_routing(command("routing", "Which model answers what: check, show or train it."), common, as_json)
 
