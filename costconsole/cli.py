@@ -168,7 +168,9 @@ def build_parser() -> _Parser:
     minimize.add_argument("--model", default="gpt-4o", metavar="M", help="whose tokens count (gpt-4o)")
 
     threshold = command("threshold", "Show or set the similarity from which a cached answer is served.")
-    steps = threshold.add_subparsers(dest="step", metavar="show|set|undo", required=True, parser_class=_Parser)
+    steps = threshold.add_subparsers(
+        dest="step", metavar="show|set|undo", required=True, parser_class=_Parser
+    )
     steps.add_parser("show", parents=[common, as_json], allow_abbrev=False)
     change = steps.add_parser("set", parents=[common, as_json], allow_abbrev=False)
     change.add_argument("value", metavar="VALUE")
