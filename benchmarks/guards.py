@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from costconsole.cache.guards import fired
-from costconsole.cache.semantic import NEXT
+from costconsole.cache.serving import NEXT
 from costconsole.domain.figures import GUARDS
 from costconsole.embedding.local import LocalEmbedder
 

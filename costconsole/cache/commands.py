@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
 
 from redis.exceptions import NoScriptError
 
@@ -36,6 +36,43 @@ class Script:
             return await client.execute_command(*self.call(keys, arguments))
         except NoScriptError:
             return await client.execute_command("EVAL", self.source, len(keys), *keys, *arguments)
+
+
+Result = TypeVar("Result")
+Steps = Generator[Command, Any, Result]
+"""Work that needs replies on its way: it yields commands, and is sent the reply to each."""
+
+
+def driven(client: Any, steps: Steps[Result]) -> Result:
+    """The result of steps; what a command raises is raised in them."""
+    try:
+        command = next(steps)
+        while True:
+            try:
+                reply = client.execute_command(*command)
+            except Exception as error:
+                command = steps.throw(error)
+            else:
+                command = steps.send(reply)
+    except StopIteration as done:
+        result: Result = done.value
+        return result
+
+
+async def adriven(client: Any, steps: Steps[Result]) -> Result:
+    """`driven` for an async client."""
+    try:
+        command = next(steps)
+        while True:
+            try:
+                reply = await client.execute_command(*command)
+            except Exception as error:
+                command = steps.throw(error)
+            else:
+                command = steps.send(reply)
+    except StopIteration as done:
+        result: Result = done.value
+        return result
 
 
 def run_all(client: Any, commands: Sequence[Command]) -> list[Any]:

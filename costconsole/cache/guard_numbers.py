@@ -109,9 +109,10 @@ def _mentions(match: re.Match[str]) -> Sequence[Mention]:
         hour = int(match["hour"]) % 12 + (12 if match["half"] in "pP" else 0)
         return (Mention(f"{hour}:{match['minute'] or '00'}", start, end),)
     if (clock := match["clock"]) is not None:
-        hour, minute = clock.split(":")
-        either = {f"{int(hour) % 12}:{minute}", f"{int(hour) % 12 + 12}:{minute}"} if int(hour) <= 12 else ()
-        return (Mention(f"{int(hour)}:{minute}", start, end, frozenset(either)),)
+        at, minute = clock.split(":")
+        hour = int(at)
+        either = {f"{hour % 12}:{minute}", f"{hour % 12 + 12}:{minute}"} if hour <= 12 else ()
+        return (Mention(f"{hour}:{minute}", start, end, frozenset(either)),)
     written, scale = match["number"], 1
     if match["scale"]:
         scale = SCALES[match["scale"].lower()]

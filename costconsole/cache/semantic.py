@@ -16,7 +16,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from costconsole.cache.answer import Answer, decode_answer, encode_metadata
-from costconsole.cache.commands import STORE, Command
+from costconsole.cache.commands import STORE, Command, Steps, adriven, driven
 from costconsole.cache.exact import ttl_ms
 from costconsole.cache.indexinfo import parse_index_info
 from costconsole.cache.semantic_index import (
@@ -43,8 +43,6 @@ choice compares up to the whole index.
 """
 _RECOUNT_S = 60.0
 _SCOPES_REMEMBERED = 10_000
-NEXT = 10
-"""So many neighbours are looked at where the nearest may not be served."""
 _SAME = 1e-6
 _RETURNED = ("prompt", "response", "metadata", "raw", "model")
 
@@ -127,26 +125,21 @@ class SemanticCache:
 
         Raises IndexMissing when the index is gone; other errors of the client are the caller's to handle.
         """
-        try:
-            large = self._known_size(scope)
-            if large is None:
-                large = self._learn_size(scope, client.execute_command(*self._count(scope)))
-            reply = client.execute_command(*self._search(vector, scope, k, large))
-            if _has_ghosts(reply, k):
-                reply = client.execute_command(*self._search(vector, scope, k + 10, large))
-        except ResponseError as error:
-            raise self._explain_lookup(error) from None
-        return self._matches(reply, scope)[:k]
+        return driven(client, self.looking(vector, scope, k))
 
     async def alookup(self, client: Any, vector: bytes, scope: str, k: int = 1) -> tuple[Match, ...]:
         """`lookup` for an async client."""
+        return await adriven(client, self.looking(vector, scope, k))
+
+    def looking(self, vector: bytes, scope: str, k: int = 1) -> Steps[tuple[Match, ...]]:
+        """The steps of `lookup`, for those who have more to ask on the way."""
         try:
             large = self._known_size(scope)
             if large is None:
-                large = self._learn_size(scope, await client.execute_command(*self._count(scope)))
-            reply = await client.execute_command(*self._search(vector, scope, k, large))
+                large = self._learn_size(scope, (yield self._count(scope)))
+            reply = yield self._search(vector, scope, k, large)
             if _has_ghosts(reply, k):
-                reply = await client.execute_command(*self._search(vector, scope, k + 10, large))
+                reply = yield self._search(vector, scope, k + 10, large)
         except ResponseError as error:
             raise self._explain_lookup(error) from None
         return self._matches(reply, scope)[:k]

@@ -71,9 +71,7 @@ def _hit(plan: Plan, found: Found, prices: PriceBook, latency_ms: float) -> Call
     answer = found.answer
     usage, provider, model = answer.usage, answer.provider or plan.provider.name, answer.model or plan.model
     price = prices.prices(provider, model, at_ms=plan.ts_ms, input_tokens=usage.input)
-    costs = _saved(
-        usage, price, _baseline(plan, prices, usage.input), found.outcome, plan.input_minimized
-    )
+    costs = _saved(usage, price, _baseline(plan, prices, usage.input), found.outcome, plan.input_minimized)
     return Call(
         id=os.urandom(16).hex(),
         ts_ms=plan.ts_ms,
@@ -90,6 +88,7 @@ def _hit(plan: Plan, found: Found, prices: PriceBook, latency_ms: float) -> Call
         similarity=found.similarity,
         threshold=plan.threshold if found.outcome is Outcome.SEMANTIC else None,
         neighbor=found.key if found.outcome is Outcome.SEMANTIC else "",
+        policy_version=plan.policy.version,
         cache_key=found.key,
         spend_nano=costs.spend_nano,
         baseline_nano=costs.baseline_nano,
@@ -147,6 +146,8 @@ def _asked(
         similarity=plan.similarity,
         threshold=plan.threshold if plan.searched else None,
         neighbor=plan.neighbor,
+        guard=",".join(plan.refused),
+        policy_version=plan.policy.version,
         cache_key=key,
         spend_nano=spend,
         baseline_nano=baseline,

@@ -10,7 +10,8 @@ from typing import Final
 from costconsole.cache.answer import Answer
 from costconsole.cache.cacheable import Cacheability
 from costconsole.cache.exact import ExactCache
-from costconsole.cache.semantic import IndexMissing, Match, SemanticCache
+from costconsole.cache.semantic import IndexMissing, SemanticCache
+from costconsole.cache.serving import Verdict, Wanted
 from costconsole.domain.errors import Problem
 from costconsole.embedding.embedder import Embedder, Embedding
 from costconsole.gateway.circuit import Circuit
@@ -32,11 +33,10 @@ NOT_ASKED: Final = NotAsked()
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """The prompt's embedding, and the nearest entry of its scope if there is one."""
+    """The prompt's embedding, and what the cache says of it; None where it couldn't be asked."""
 
     embedding: Embedding
-    match: Match | None
-    asked: bool
+    verdict: Verdict | None
 
 
 class GuardedCaches:
@@ -87,16 +87,17 @@ class GuardedCaches:
             return None
         try:
             cache = await self._ready(io, embedding.dims)
-            matches = await io.lookup(cache, embedding.vector, plan.scope)
+            wanted = Wanted(plan.prompt, embedding.vector, plan.scope, plan.threshold, plan.policy.guards)
+            verdict = await io.serve(self._keys, cache, wanted)
         except IndexMissing:
             self._index_ready = False
-            return Near(embedding, None, asked=True)
+            return Near(embedding, Verdict(None))
         except self._faults as error:
             self._failed(self._circuit_for(error, self.search), error)
-            return Near(embedding, None, asked=False)
+            return Near(embedding, None)
         self._succeeded(self.server)
         self._succeeded(self.search)
-        return Near(embedding, matches[0] if matches else None, asked=True)
+        return Near(embedding, verdict)
 
     async def keep(
         self, io: Io, plan: Plan, answer: Answer, near: Near | None, can: Cacheability, shown: str

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from costconsole.cache.answer import Answer
 from costconsole.cache.exact import ExactCache
-from costconsole.cache.semantic import Match, SemanticCache
+from costconsole.cache.semantic import SemanticCache
+from costconsole.cache.serving import Verdict, Wanted, aserve, serve
 from costconsole.embedding.embedder import Embedder, Embedding
 from costconsole.gateway.completion import Found
 from costconsole.gateway.errors import Attempt
@@ -22,6 +23,7 @@ from costconsole.gateway.lane import alane, lane
 from costconsole.gateway.provider import Provider
 from costconsole.gateway.single_flight import SingleFlight
 from costconsole.gateway.wire import Reply, WireMessage
+from costconsole.redis_store.keys import Keys
 
 CONNECTIONS = 64
 """Commands of one loop in flight at once; more wait for one of these connections."""
@@ -36,7 +38,7 @@ class Io(Protocol):
 
     async def ensure_index(self, cache: SemanticCache) -> None: ...
 
-    async def lookup(self, cache: SemanticCache, vector: bytes, scope: str) -> tuple[Match, ...]: ...
+    async def serve(self, keys: Keys, cache: SemanticCache, wanted: Wanted) -> Verdict: ...
 
     async def semantic_put(
         self, cache: SemanticCache, prompt: str, vector: bytes, scope: str, answer: Answer, **about: Any
@@ -81,8 +83,8 @@ class BlockingIo:
     async def ensure_index(self, cache: SemanticCache) -> None:
         cache.ensure_index(self.client())
 
-    async def lookup(self, cache: SemanticCache, vector: bytes, scope: str) -> tuple[Match, ...]:
-        return cache.lookup(self.client(), vector, scope)
+    async def serve(self, keys: Keys, cache: SemanticCache, wanted: Wanted) -> Verdict:
+        return serve(self.client(), keys, cache, wanted)
 
     async def semantic_put(
         self, cache: SemanticCache, prompt: str, vector: bytes, scope: str, answer: Answer, **about: Any
@@ -134,9 +136,9 @@ class LoopIo:
         async with self._room:
             await cache.aensure_index(self.client())
 
-    async def lookup(self, cache: SemanticCache, vector: bytes, scope: str) -> tuple[Match, ...]:
+    async def serve(self, keys: Keys, cache: SemanticCache, wanted: Wanted) -> Verdict:
         async with self._room:
-            return await cache.alookup(self.client(), vector, scope)
+            return await aserve(self.client(), keys, cache, wanted)
 
     async def semantic_put(
         self, cache: SemanticCache, prompt: str, vector: bytes, scope: str, answer: Answer, **about: Any

@@ -301,15 +301,18 @@ class Gateway:
 
 
 def _semantic_hit(plan: Plan, near: Near) -> Found | None:
-    plan.searched = near.asked
-    plan.asked = plan.asked or near.asked
-    if near.match is None:
+    verdict = near.verdict
+    if verdict is None:
         return None
-    neighbor = near.match.neighbor
-    plan.similarity, plan.neighbor = neighbor.similarity, neighbor.key
-    if neighbor.similarity < plan.threshold:
+    plan.searched = plan.asked = True
+    match = verdict.served or verdict.nearest
+    if match is None:
         return None
-    return Found(near.match.answer, Outcome.SEMANTIC, neighbor.key, neighbor.similarity)
+    neighbor = match.neighbor
+    plan.similarity, plan.neighbor, plan.refused = neighbor.similarity, neighbor.key, verdict.refused
+    if verdict.served is None:
+        return None
+    return Found(match.answer, Outcome.SEMANTIC, neighbor.key, neighbor.similarity)
 
 
 def _is_whole(plan: Plan, reply: Reply) -> bool:

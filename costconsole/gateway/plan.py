@@ -55,6 +55,8 @@ class Plan:
     """The semantic cache gave one."""
     similarity: float | None = field(default=None)
     neighbor: str = field(default="")
+    refused: tuple[str, ...] = field(default=())
+    """What refused the neighbour although it was near enough."""
     billed: tuple[Usage, int | None] | None = field(default=None)
     """What the provider billed, and its own price in nano-dollars: for the ledger, should the call be
     cancelled after its answer."""
