@@ -74,7 +74,7 @@ def _read(root: Value, reader: Reader, version: str, read: ReadFile | None) -> R
     from costconsole.routing.redisvl import read_redisvl
 
     if root.kind == "table":
-        if any(key in root.table for key in _LITELLM):
+        if any(difflib.get_close_matches(key, _LITELLM, 1, 0.85) for key in root.table):
             return read_litellm(root, reader, version, read)
         if any(key in root.table for key in _REDISVL) and "models" not in root.table:
             return read_redisvl(root, reader, version)

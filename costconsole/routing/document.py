@@ -108,6 +108,8 @@ def _explained(text: str, problem: str, mark: Any) -> Unreadable:
         return Unreadable(
             "a second colon in one line: put the value in quotes, or mind the indentation", line
         )
+    if "end of stream" in problem:
+        return Unreadable("a quote or bracket that opens above never closes", line)
     if "could not find expected ':'" in problem:
         return Unreadable("a key without a colon, or a text whose quote never ends", line)
     if "did not find expected" in problem or "block end" in problem:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from costconsole.domain.text import first_words
 from costconsole.routing.document import Value
 from costconsole.routing.model import TIERS, Model, Tier
-from costconsole.routing.reading import Reader, did_you_mean
+from costconsole.routing.reading import Reader, did_you_mean, quoted
 
 Named = tuple[str, int | None]
 """A name out of the file, and its line."""
@@ -30,9 +30,7 @@ def model_named(
         return name
     known = (*models, *(TIERS if or_tier else ()))
     wanted = "a model or a tier" if or_tier else "a model"
-    reader.error(
-        line, key, f"found {first_words(name, 40)!r}, which is not {wanted} here; {did_you_mean(name, known)}"
-    )
+    reader.error(line, key, f"found {quoted(name)}, which is not {wanted} here; {did_you_mean(name, known)}")
     return None
 
 
@@ -45,15 +43,15 @@ def upwards(
         if model_named(reader, other, line, key, models) is None:
             continue
         if other == name:
-            reader.error(line, key, f"{other!r} falls back to itself; expected other models")
+            reader.error(line, key, f"{quoted(other)} falls back to itself; expected other models")
         elif models[other].rank < rank:
             reader.warning(
                 line,
                 key,
-                f"{other!r} is less capable than {name!r}: fallbacks only go upwards, so this one isn't used",
+                f"{quoted(other)} is less capable than {quoted(name)}: fallbacks only go upwards; not used",
             )
         elif other in found:
-            reader.warning(line, key, f"{other!r} is listed twice")
+            reader.warning(line, key, f"{quoted(other)} is listed twice")
         else:
             found.append(other)
     return tuple(found)
@@ -121,7 +119,7 @@ def link_tiers(
                 if by_name[name].tier != tier:
                     found = by_name[name].tier
                     reader.error(
-                        line, f"{key}.{tier}", f"{name!r} has the tier {found}; expected a {tier} model"
+                        line, f"{key}.{tier}", f"{quoted(name)} has the tier {found}; expected a {tier} model"
                     )
                 continue
         first = next((model.name for model in models if model.tier == tier), None)

@@ -24,7 +24,7 @@ from costconsole.routing.model import (
     Tier,
 )
 from costconsole.routing.native import task_routes
-from costconsole.routing.reading import Reader, did_you_mean
+from costconsole.routing.reading import Reader, did_you_mean, quoted
 
 _USED_ROUTER: Final = (
     *("model_group_alias", "fallbacks", "context_window_fallbacks", "default_fallbacks", "cooldown_time"),
@@ -179,7 +179,7 @@ def _wanted_fallbacks(
                     reader.warning(
                         line,
                         place,
-                        f"those of {first_words(name, 40)!r} are used after every kind of failure",
+                        f"those of {quoted(name)} are used after every kind of failure",
                     )
                 elif kind == "fallbacks":
                     own.add(group[0])
@@ -211,7 +211,9 @@ def _pairs(
     for i, item in enumerate(items):
         for name, others in reader.table(item, f"{place}[{i}]", None, example="{small: [large]}").items():
             if others.kind == "list" and any(o.kind == "table" for o in others.items):
-                reader.warning(others.line, place, f"fallbacks of {name!r} with own parameters aren't used")
+                reader.warning(
+                    others.line, place, f"fallbacks of {quoted(name)} with own parameters aren't used"
+                )
                 continue
             yield name, reader.texts(others, f"{place}[{i}].{name}", "a model group"), item.keys.get(name)
 
@@ -234,7 +236,7 @@ def _aliases(
         elif alias in models:
             reader.error(inner.line, key, "a model group has this name already; expected another alias")
         elif name in groups.left_out:
-            reader.warning(inner.line, key, f"the alias is left out, as {first_words(name, 40)!r} is")
+            reader.warning(inner.line, key, f"the alias is left out, as {quoted(name)} is")
         elif model_named(reader, name, inner.line, key, models) is not None:
             aliases[alias] = name
     return aliases

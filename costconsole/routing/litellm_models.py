@@ -13,7 +13,7 @@ from costconsole.routing.document import Value
 from costconsole.routing.known import FOREIGN_WIRE, PREFIXES, PROVIDERS, provider_of, tier_of
 from costconsole.routing.litellm_routers import AUTO_ROUTER, RouterEntry
 from costconsole.routing.model import TIERS, Model, Tier
-from costconsole.routing.reading import ENV_PREFIX, Reader, is_secret_key, variable_of
+from costconsole.routing.reading import ENV_PREFIX, Reader, is_secret_key, quoted, variable_of
 
 _MTOK: Final = Decimal(1_000_000)
 _PRICES: Final = {
@@ -93,7 +93,7 @@ def read_models(reader: Reader, value: Value | None, root: Value) -> Groups:
             continue
         why = _why_left_out(name, target, info)
         if why:
-            reader.warning(item.line, place, f"{first_words(name, 40)!r} is left out: {why}")
+            reader.warning(item.line, place, f"{quoted(name)} is left out: {why}")
             groups.left_out.add(name)
             continue
         model = _model(reader, name, target, params, info, place, item.line, groups)
@@ -148,7 +148,7 @@ def _add_group(
         reader.warning(
             info_line,
             "model_list",
-            f"the group {first_words(name, 40)!r} has {len(deployments)} deployments: calls go to "
+            f"the group {quoted(name)} has {len(deployments)} deployments: calls go to "
             f"{first.provider}/{first_words(first.model, 60)}, the others are its fallbacks, in turn",
         )
 
@@ -184,7 +184,7 @@ def _model(
         reader.warning(
             line,
             f"{place}.litellm_params.model",
-            f"{first_words(name, 40)!r} is left out: the provider {first_words(prefix, 40)!r} isn't known; "
+            f"{quoted(name)} is left out: the provider {quoted(prefix)} isn't known; "
             "give api_base if it speaks OpenAI's wire format",
         )
         return None
@@ -196,7 +196,7 @@ def _model(
         reader.warning(
             line,
             f"{place}.litellm_params.api_base",
-            f"{first_words(name, 40)!r} is left out: {known.name} needs api_base; expected the URL of its "
+            f"{quoted(name)} is left out: {known.name} needs api_base; expected the URL of its "
             "OpenAI-compatible endpoint",
         )
         return None

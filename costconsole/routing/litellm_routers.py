@@ -10,7 +10,7 @@ from costconsole.domain.text import first_words
 from costconsole.routing.document import Unreadable, Value, read_document
 from costconsole.routing.links import Named
 from costconsole.routing.model import Route, Rule, Tier
-from costconsole.routing.reading import Reader, did_you_mean
+from costconsole.routing.reading import Reader, did_you_mean, quoted
 
 AUTO_ROUTER: Final = "auto_router/"
 _COMPLEXITY: Final = "complexity_router"
@@ -98,7 +98,7 @@ def _group(reader: Reader, value: Value | None, key: str, names: Sequence[str]) 
         reader.error(
             value.line,
             key,
-            f"found {first_words(name, 40)!r}, which is no model group that can be called from here; "
+            f"found {quoted(name)}, which is no model group that can be called from here; "
             f"{did_you_mean(name, names)}",
         )
         return None
@@ -157,7 +157,7 @@ def _read_complexity(reader: Reader, entry: RouterEntry, names: Sequence[str], a
         reader.warning(
             entry.line,
             entry.key,
-            f"{first_words(entry.name, 40)!r} is routed by task type here, not by LiteLLM's complexity score",
+            f"{quoted(entry.name)} is routed by task type here, not by LiteLLM's complexity score",
         )
     used = ("tiers", "keyword_tier_rules", "default_model")
     _say_unused(reader, table, key, used, entry.line)
@@ -248,7 +248,7 @@ def _semantic_document(
             text = read(path)
         except ConfigProblem as problem:
             said = problem.findings[0]
-            reader.error(line, key, f"{first_words(path, 80)!r}: {said.message}")
+            reader.error(line, key, f"{quoted(path, 80)}: {said.message}")
             return None, file
     if text is None:
         return None, file

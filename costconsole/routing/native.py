@@ -80,7 +80,7 @@ from costconsole.routing.model import (
     Wire,
 )
 from costconsole.routing.patterns import BadPattern, compile_pattern
-from costconsole.routing.reading import Reader, did_you_mean, shown
+from costconsole.routing.reading import Reader, did_you_mean, quoted, shown
 
 KEYS: Final = (
     *("models", "tiers", "routes", "default", "baseline", "aliases", "unsure_below", "sticky", "cooldown"),
@@ -199,7 +199,7 @@ def _model(
         reader.error(
             table["provider"].line if "provider" in table else line,
             f"{key}.provider",
-            f"the provider {first_words(provider, 40)!r} {what}{hint}; expected base_url beside it",
+            f"the provider {quoted(provider)} {what}{hint}; expected base_url beside it",
         )
     tier = reader.choice(table.get("tier"), f"{key}.tier", TIERS) or named_tier
     if tier is None and "tier" not in value.table and value.kind == "table":
@@ -278,18 +278,19 @@ def _routes(
     lines: dict[str, int | None] = {}
     for i, inner in enumerate(reader.items(value, "routes", "- {name: summaries, use: cheap}")):
         route = _route(reader, inner, f"routes[{i}]", models, tiers)
-        if route is None:
-            continue
-        if route.name in lines:
+        given = inner.table.get("name", inner.table.get("task"))
+        name = None if given is None else given.raw.strip()
+        if name and name in lines:
+            before = "" if lines[name] is None else f" stands in line {lines[name]}"
             reader.error(
                 inner.line,
                 f"routes[{i}].name",
-                f"a route {first_words(route.name, 40)!r} stands in line {lines[route.name]} already; "
-                "expected another name",
+                f"a route {quoted(name)}{before} already; expected another name",
             )
-            continue
-        lines[route.name] = inner.line
-        routes.append(route)
+        elif name:
+            lines[name] = inner.line
+        if route is not None:
+            routes.append(route)
     return tuple(routes)
 
 

@@ -12,9 +12,12 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any, Final
 
 MAX_LENGTH: Final = 1_000
-_MAX_WIDE: Final = 3
-_MANY: Final = 32
-"""A repeat that may go on for so long counts as endless."""
+SEARCHED_CHARS: Final = 4_000
+"""How much of a prompt patterns may be tried on: the worst accepted one then takes a third of a second."""
+_MAX_TRIES: Final = 10_000
+"""How many ways to match from one place of the text are allowed."""
+_AGAIN: Final = 4
+"""From so many rounds on, what is inside a repeat counts as repeated for good."""
 
 
 class BadPattern(ValueError):
@@ -33,30 +36,40 @@ def compile_pattern(text: str) -> re.Pattern[str]:
         raise BadPattern(f"not a regular expression: {error.msg}{where}") from None
     except (OverflowError, RecursionError):
         raise BadPattern("not a regular expression: it repeats or nests too much") from None
-    wide = _check(tree, inside=False)
-    if wide > _MAX_WIDE:
+    if _tries(tree, inside=False, last=True) > _MAX_TRIES:
         raise BadPattern(
-            f"{wide} endless repeats of almost any character (.* and the like) can take ages; "
-            f"expected at most {_MAX_WIDE}: use [^.]{{0,80}} or keywords"
+            "several long repeats that can stand for the same characters (.* and the like) can take ages "
+            "on a long prompt; expected one of them, the others bounded, such as .{0,80}, or keywords"
         )
     if compiled.match("") is not None:
         raise BadPattern("it matches the empty text, and so every prompt; expected something to look for")
     return compiled
 
 
-def _check(tree: Any, *, inside: bool) -> int:
-    """The endless repeats of wide character sets. Raises BadPattern for a repeat inside an endless one."""
-    wide = 0
-    for code, argument in tree:
+def _tries(tree: Any, *, inside: bool, last: bool) -> int:
+    """About how many ways there are to match from one place. Raises BadPattern for a repeat inside one.
+
+    `inside`: within a repeat of several rounds; `last`: nothing follows, so that nothing is tried again.
+    """
+    tries = 1
+    items = list(tree)
+    for i, (code, argument) in enumerate(items):
+        at_end = last and i == len(items) - 1
         if code in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT):
             low, high, body = argument
-            endless = high is op.MAXREPEAT or high >= _MANY
-            if inside and high != low and code is not op.POSSESSIVE_REPEAT and not _delimited(body, tree):
+            rounds = SEARCHED_CHARS if high is op.MAXREPEAT else min(int(high), SEARCHED_CHARS)
+            held = code is op.POSSESSIVE_REPEAT or high == low
+            if inside and not held and not _delimited(body, items):
                 raise BadPattern(
-                    "a repeat inside a repeat, such as (a+)+, can take ages; expected one repeat, or keywords"
+                    "a repeat inside a repeat, such as (a+)+, can take ages on a long prompt; "
+                    "expected one repeat, or keywords"
                 )
-            wide += (high is op.MAXREPEAT) and _is_wide(body)
-            wide += _check(body, inside=inside or endless)
+            # What ends a group is followed by its own beginning, or by what the group is followed by.
+            stopped = _stopped(body, items[i + 1 :]) or (i == len(items) - 1 and _delimited(body, items))
+            if not held and not at_end and len(body) == 1 and not stopped:
+                tries *= max(rounds, 1)
+            within = _tries(body, inside=inside or rounds >= _AGAIN, last=at_end and rounds == 1)
+            tries *= within ** min(rounds, _AGAIN)
         elif code is op.BRANCH:
             branches = argument[1]
             if inside and _overlap(branches):
@@ -64,11 +77,28 @@ def _check(tree: Any, *, inside: bool) -> int:
                     "alternatives that begin alike inside a repeat, such as (a|ab)+, can take ages on a long "
                     "prompt; expected alternatives that begin differently"
                 )
-            wide += max(_check(branch, inside=inside) for branch in branches)
+            tries *= max(_tries(branch, inside=inside, last=at_end) for branch in branches)
         else:
             for part in _parts(argument):
-                wide += _check(part, inside=inside)
-    return wide
+                tries *= _tries(part, inside=inside, last=at_end)
+        tries = min(tries, _MAX_TRIES + 1)
+    return tries
+
+
+def _stopped(body: Any, following: list[Any]) -> bool:
+    """Whether what must come next is nothing that the repeat could have taken, as in `\\w+@`."""
+    mine = _members(body)
+    if mine is None:
+        return len(body) == 1 and body[0][0] in (op.SUBPATTERN, op.BRANCH)
+    for code, argument in following:
+        if code is op.AT:
+            continue
+        if code in (op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT) and argument[0] > 0:
+            theirs = _first(argument[2])
+        else:
+            theirs = _first([(code, argument)])
+        return theirs is not None and not mine & theirs
+    return False
 
 
 def _parts(argument: Any) -> list[Any]:
@@ -80,6 +110,14 @@ def _parts(argument: Any) -> list[Any]:
             part for item in argument if isinstance(item, _parser.SubPattern | tuple) for part in _parts(item)
         ]
     return []
+
+
+def _first(items: Any) -> frozenset[int] | None:
+    """The characters with which `items` must begin, where that is told by a simple set."""
+    if not len(items):
+        return None
+    code, argument = items[0]
+    return _first(argument[-1]) if code is op.SUBPATTERN else _members(items[:1])
 
 
 def _delimited(body: Any, around: Any) -> bool:
@@ -140,11 +178,6 @@ def _set_text(code: Any, argument: Any) -> str:
         elif kind is op.CATEGORY:
             text += _CATEGORIES[inner]
     return f"[{text}]"
-
-
-def _is_wide(body: Any) -> bool:
-    members = _members(body)
-    return members is not None and len(members) > 90
 
 
 def _overlap(branches: Any) -> bool:

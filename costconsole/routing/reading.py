@@ -20,8 +20,10 @@ _SECRET_KEY = re.compile(
     r"|secret|(?:api|access|auth|bearer|refresh|session|hf|^)_?token$|passw|credential|authorization"
 )
 _SECRET_LOOK = re.compile(
-    r"(?:sk|pk|rk|gsk|xai|tvly|hf|r8|key|csk|fw|nvapi|pplx)[-_][\w.-]{6,}|[\w+/-]{32,}={0,2}"
+    r"(?<![A-Za-z0-9])(?:sk|pk|rk|gsk|csk|xai|tvly|hf|r8|fw|nvapi|pplx|AIza|AKIA)[-_]?[\w.-]{12,}"
+    r"|(?<![A-Za-z0-9])sk[-_][\w-]{4,}|(?<!\w)[0-9a-fA-F]{32,}(?!\w)"
 )
+_LONG_WORD = re.compile(r"[\w+=-]{32,}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?")
 _UNIT_S = {None: 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -40,6 +42,22 @@ def variable_of(text: str) -> str | None:
     return name if text.strip().startswith(ENV_PREFIX) and _VARIABLE.fullmatch(name) else None
 
 
+def looks_secret(text: str) -> bool:
+    """Whether `text` may be a key: by the beginnings that makers give theirs, or as long random words are."""
+    if _SECRET_LOOK.search(text) or redact(text) != text:
+        return True
+    # Upper case, lower case and digits in one long word: names of models are all lower case.
+    return any(
+        re.search("[A-Z]", word) and re.search("[a-z]", word) and re.search("[0-9]", word)
+        for word in _LONG_WORD.findall(text)
+    )
+
+
+def quoted(text: str, limit: int = _SHOWN) -> str:
+    """A name out of a file, quoted for a message; never one that may be a secret."""
+    return "a name (not shown: it may be a secret)" if looks_secret(text) else repr(first_words(text, limit))
+
+
 def shown(value: Value, key: str = "") -> str:
     """How a wrong value is named in a message: never a secret, never long."""
     match value.kind:
@@ -47,7 +65,7 @@ def shown(value: Value, key: str = "") -> str:
             return f"a {value.kind}"
         case "nothing":
             return "nothing"
-    if is_secret_key(key) or redact(value.raw) != value.raw or _SECRET_LOOK.search(value.raw):
+    if is_secret_key(key) or looks_secret(value.raw):
         return "a value (not shown: it may be a secret)"
     return repr(first_words(value.raw, _SHOWN)) if value.kind == "text" else first_words(value.raw, _SHOWN)
 
@@ -92,7 +110,10 @@ class Reader:
     def table(
         self, value: Value | None, key: str, known: Iterable[str] | None = None, *, example: str = ""
     ) -> Mapping[str, Value]:
-        """The keys of a table, those without a value left out; {} where it is none."""
+        """The keys of a table, those without a value left out; {} where it is none.
+
+        With `known`, other keys are errors, but for those with x- before them: they are for anchors.
+        """
         if value is None:
             return {}
         self._check_odd(value, key)
@@ -100,18 +121,18 @@ class Reader:
             self.wrong(value, key, "keys with values below it" + (f", such as {example}" if example else ""))
             return {}
         prefix = f"{key}." if key else ""
+        names = () if known is None else tuple(known)
         if known is not None:
-            names = tuple(known)
             for name in value.table:
-                if name not in names:
+                if name not in names and not name.startswith("x-"):
                     hint = did_you_mean(name, names)
-                    shown_name = first_words(name, _SHOWN)
+                    shown_name = "…" if looks_secret(name) else first_words(name, _SHOWN)
                     self.error(value.keys.get(name), f"{prefix}{shown_name}", f"this key is unknown; {hint}")
         found = {}
         for name, inner in value.table.items():
             if inner.kind != "nothing":
                 found[name] = inner
-            elif known is None or name in known:
+            elif known is not None and name in names:
                 self.error(inner.line, f"{prefix}{name}", "has no value: write one, or drop the key")
         return found
 
@@ -215,7 +236,7 @@ class Reader:
         if value is None:
             return ""
         name = value.raw.strip().removeprefix(ENV_PREFIX)
-        likely_key = _SECRET_LOOK.search(name) and name != name.upper()
+        likely_key = name != name.upper() and looks_secret(name)
         if value.kind != "text" or not _VARIABLE.fullmatch(name) or likely_key:
             self.error(
                 value.line,

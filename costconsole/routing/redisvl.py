@@ -25,7 +25,7 @@ from costconsole.routing.model import (
     SemanticRule,
     Tier,
 )
-from costconsole.routing.reading import Reader
+from costconsole.routing.reading import Reader, quoted
 
 _KEYS: Final = ("name", "routes", "vectorizer", "routing_config")
 _ROUTE_KEYS: Final = ("name", "references", "metadata", "distance_threshold")
@@ -157,9 +157,7 @@ def _read_route(
     if name is None:
         return
     if name in distances:
-        reader.error(
-            item.line, f"{key}.name", f"a second route {first_words(name, 40)!r}; expected another name"
-        )
+        reader.error(item.line, f"{key}.name", f"a second route {quoted(name)}; expected another name")
         return
     distances[name] = distance
     routes.append(
@@ -187,7 +185,7 @@ def _use(
         reader.warning(
             asked.line,
             f"{key}.metadata",
-            f"nothing tells the provider of {first_words(asked.raw, 60)!r}; write provider/model. Until then "
+            f"nothing tells the provider of {quoted(asked.raw, 60)}; write provider/model. Until then "
             "the strong tier answers",
         )
         return "strong"
@@ -196,7 +194,7 @@ def _use(
     reader.warning(
         item.line if metadata is None else metadata.line,
         f"{key}.metadata",
-        f"it names no model for {first_words(route, 40)!r}, so the strong tier answers; expected "
+        f"it names no model for {quoted(route)}, so the strong tier answers; expected "
         "{model: gpt-4o-mini} or {tier: cheap}",
     )
     return "strong"
