@@ -169,8 +169,8 @@ def curve(
 
 
 def level_of(posterior: Posterior, labels: Sequence[int], max_error: float, confidence: float) -> float:
-    """The level of each look at a threshold: 1 - confidence where wrong answers clearly pile up below a bad
-    threshold, that of the worst world (`corrected_level`) where similarity tells nothing, between by slope."""
+    """The level of each look at a threshold: 1 - confidence where wrong answers pile up below a bad threshold,
+    that of the worst world (`corrected_level`) where similarity tells nothing, and between by slope."""
     level = 1.0 - confidence
     share = min(1.0, max(0.0, posterior.slope_low / STEEP))
     if share >= 1.0:

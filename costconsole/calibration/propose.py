@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from costconsole.calibration.bound import labels_needed
-from costconsole.calibration.curve import GRID, Floats, Point, Posterior, State, curve, fit
+from costconsole.calibration.curve import GRID, Point, Posterior, State, curve, fit
 from costconsole.calibration.events import FLOOR, Event, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from costconsole.calibration.curve import Floats
 
 STEP = 0.05
 """Lowering changes what is cached, so what a log tells about thresholds further below isn't what they do."""
@@ -127,8 +129,8 @@ def low_end(posterior: Posterior, points: Sequence[Point], max_error: float) -> 
 
 
 def _fixed_sequence(points: tuple[Point, ...], max_error: float, confidence: float) -> tuple[Point, ...]:
-    """Learn then test (Angelopoulos and others, 2021): from the strictest threshold with labels enough down to
-    the first that fails. What would have been certified otherwise becomes unknown."""
+    """Learn then test (Angelopoulos and others, 2021): from the strictest threshold with enough labels down
+    to the first that fails. What would have been certified otherwise becomes unknown."""
     least = math.log(1.0 - confidence) / math.log(1.0 - max_error)
     passing, found = False, []
     for i, point in reversed(list(enumerate(points))):
