@@ -53,7 +53,9 @@ local stored, before = take(), take()
 local read, write, audit = takes(), takes(), takes()
 local found = redis.call(unpack(read))
 if (found and '1' or '0') ~= stored or (found or '') ~= before then return 'changed' end
-if not redis.call(unpack(write)) then return 'missing' end
+local done = redis.pcall(unpack(write))
+if type(done) == 'table' and done.err and string.find(done.err, 'permission') then return done end
+if not done or (type(done) == 'table' and done.err) then return 'missing' end
 return #audit > 0 and redis.call(unpack(audit)) or ''
 """)
 """KEYS[1] what is changed, KEYS[2] the audit (not on a cluster, where they lie apart)."""

@@ -8,6 +8,9 @@ import pytest
 
 from costconsole.cache.policy import read_policy
 from costconsole.redis_store.keys import Keys
+from tests.cache.filling import redisvl_index
+from tests.cache.recording import load, replay
+from tests.cache.vectors import unit
 from tests.commands.conftest import Cli
 
 
@@ -48,3 +51,27 @@ def test_read_only_refuses_and_says_why(cli: Cli, client: Any) -> None:
     assert done.code == 5
     assert "--read-only" in done.err
     assert not client.exists(Keys().policy)
+
+
+def test_another_librarys_threshold_is_shown_with_the_line_that_sets_it(cli: Cli, client: Any) -> None:
+    redisvl_index(client, "llmcache")
+    done = cli("threshold", "show")
+    assert 'SemanticCache(name="llmcache", distance_threshold=0.1)' in done.out
+    assert "in the code" in done.out
+    (one,) = cli("threshold", "show", "--json").json["caches"]
+    assert (one["similarity"], one["default"], one["takes_effect"]) == (None, 0.9, "code")
+    refused = cli("threshold", "set", "0.8", "--cache", "llmcache")
+    assert refused.code == 5
+    assert 'SemanticCache(name="llmcache", distance_threshold=0.2)' in refused.err
+    assert cli("threshold", "set", "0.8", "--cache", "other").code == 2
+
+
+def test_a_change_is_taken_back(cli: Cli, client: Any) -> None:
+    replay(client, load("betterdb"), lambda _text: unit(1))
+    done = cli("threshold", "set", "0.95", "--cache", "betterdb_scache")
+    assert "0.88 -> 0.95; running applications follow within 30 seconds" in done.out
+    assert cli("--read-only", "threshold", "undo").code == 5
+    back = cli(*done.out.rpartition("costconsole ")[2].split(), "--json")
+    assert (back.code, back.json["before"], back.json["after"]) == (0, 0.95, 0.88)
+    assert not client.exists("betterdb_scache:__config")
+    assert cli("threshold", "undo").code == 2
