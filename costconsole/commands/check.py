@@ -103,7 +103,13 @@ def as_document(found: Check) -> dict[str, Any]:
             "threshold": found.threshold,
             "why": found.semantic_why or None,
             "neighbors": [
-                {"key": near.key, "similarity": near.similarity, "prompt": near.prompt, "scope": near.scope}
+                {
+                    "key": near.key,
+                    "similarity": near.similarity,
+                    "prompt": near.prompt,
+                    "scope": near.scope,
+                    "guards": list(found.refused.get(near.key, ())),
+                }
                 for near in found.neighbors
             ],
         },
@@ -124,7 +130,9 @@ def _print(found: Check) -> None:
     semantic = "hit" if found.semantic_hit else f"miss: {found.semantic_why}"
     print(f"semantic  {semantic if not found.exact_hit else 'not asked'} (threshold {found.threshold:g})")
     for near in found.neighbors:
-        print(f"          {near.similarity:.3f}  {first_words(near.prompt or near.key, 90)}")
+        refused = ", ".join(found.refused.get(near.key, ()))
+        mark = f"  [refused: {refused}]" if refused else ""
+        print(f"          {near.similarity:.3f}  {first_words(near.prompt or near.key, 90)}{mark}")
     print(f"route     {found.model} ({found.provider}): the requested model")
     print(f"decision  {found.decision}: costs {'≈ ' if found.cost_nano else ''}{format_usd(found.cost_nano)}")
     say(f"Costs of a call, with an answer of {found.output_tokens:,} tokens:")

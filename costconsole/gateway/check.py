@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from costconsole.cache.cacheable import TOO_LONG, cacheable
 from costconsole.cache.canonical import digest, prompt_text, scope_of
 from costconsole.cache.exact import ExactCache
+from costconsole.cache.guards import explain, fired
 from costconsole.cache.policy import aread_policy
 from costconsole.cache.request import Request
-from costconsole.domain.call import Usage
-from costconsole.domain.entry import CacheInfo, Neighbor
+from costconsole.cache.serving import NEXT
+from costconsole.domain.call import RATCHET, Usage
+from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
 from costconsole.domain.errors import Problem
 from costconsole.gateway.directory import Directory
 from costconsole.gateway.plan import messages_of
@@ -60,6 +62,8 @@ class Check:
     semantic_why: str
     threshold: float
     neighbors: tuple[Neighbor, ...]
+    refused: Mapping[str, tuple[str, ...]]
+    """By key, what would keep a neighbour from being served however near it is: guards, or RATCHET."""
     cost_nano: int | None
     costs: tuple[Priced, ...] = field(default=())
 
@@ -104,19 +108,15 @@ async def check(
     elif not can.exact:
         exact_why = can.reason
 
-    neighbors: tuple[Neighbor, ...] = ()
+    near = _Near()
     threshold = policy.threshold_for(model=name)
     semantic_hit, semantic_why = False, can.reason
     if can.semantic and not policy.semantic:
         semantic_why = "the policy switches the semantic cache off"
     elif can.semantic:
-        scope = scope_of(request)
-        neighbors, semantic_why = await _neighbors(client, keys, embedder, request, caches)
-        served = [near for near in neighbors if near.scope == scope]
-        if served and served[0].similarity >= threshold:
-            semantic_hit, semantic_why = True, ""
-        elif not semantic_why:
-            semantic_why = _why_not(neighbors, served, threshold)
+        near = await _nearest(client, keys, embedder, request, caches, policy.guards)
+        semantic_hit = any(one.similarity >= threshold and one.key not in near.refused for one in near.served)
+        semantic_why = "" if semantic_hit else near.problem or _why_not(near, threshold)
 
     prices = prices or PriceBook()
     prompt_tokens, estimated = count(prompt, name)
@@ -143,49 +143,96 @@ async def check(
         semantic_hit=semantic_hit and not exact_hit,
         semantic_why=semantic_why,
         threshold=threshold,
-        neighbors=neighbors,
+        neighbors=near.shown(threshold),
+        refused=near.refused,
         cost_nano=0 if exact_hit or semantic_hit else cost(asked.name, name),
         costs=tuple(Priced(of, cost(provider, of)) for of, provider in wanted.items()),
     )
 
 
-async def _neighbors(
-    client: Any, keys: Keys, embedder: Embedder, request: Request, caches: Sequence[CacheInfo]
-) -> tuple[tuple[Neighbor, ...], str]:
-    """The nearest stored prompts of any scope, and why there are none."""
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """The nearest prompts of any scope; of the request's own, as far as a call looks; what refuses them."""
+
+    anywhere: tuple[Neighbor, ...] = ()
+    served: tuple[Neighbor, ...] = ()
+    refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prompt: str = ""
+    raised: Mapping[str, float] = field(default_factory=dict)
+    problem: str = ""
+
+    def shown(self, threshold: float) -> tuple[Neighbor, ...]:
+        """Nearer prompts of other scopes, or refused ones, must not hide the one that a call would be
+        served, or its nearest."""
+        hit = next((one for one in self.served if one.key not in self.refused), None)
+        wanted = [*self.served[:1], *([hit] if hit and hit.similarity >= threshold else [])]
+        chosen = {one.key: one for one in (*self.anywhere, *wanted)}
+        return tuple(sorted(chosen.values(), key=lambda one: -one.similarity))
+
+
+async def _nearest(
+    client: Any,
+    keys: Keys,
+    embedder: Embedder,
+    request: Request,
+    caches: Sequence[CacheInfo],
+    guards: Sequence[str],
+) -> _Near:
+    from costconsole.cache import ratchet
     from costconsole.cache.search import EntrySearch
 
     own = [cache for cache in caches if cache.index == keys.semantic_index]
     if not own:
-        return (), "there is no semantic cache in this namespace yet"
+        return _Near(problem="there is no semantic cache in this namespace yet")
     if own[0].problem:
-        return (), own[0].problem
+        return _Near(problem=own[0].problem)
+    prompt = prompt_text(request)
     try:
-        embedding = (await embedder.aembed([prompt_text(request)]))[0]
+        embedding = (await embedder.aembed([prompt]))[0]
     except Problem as problem:
-        return (), str(problem)
+        return _Near(problem=str(problem))
     if embedding.truncated:
-        return (), TOO_LONG
+        return _Near(problem=TOO_LONG)
     search = EntrySearch(client, own, keys)
     page = await search.by_vector(embedding.vector, own, NEIGHBORS)
-    # Nearer prompts of other scopes must not hide the one that a call would be served.
-    served = await search.by_vector(embedding.vector, own, 1, scope=scope_of(request))
-    entries = {entry.key: entry for entry in (*page, *served)}
-    found = tuple(
+    mine = await search.by_vector(embedding.vector, own, NEXT, scope=scope_of(request))
+    anywhere, served = _neighbors(page), _neighbors(mine)
+    names = list({one.key: None for one in (*anywhere, *served)})
+    raised: Mapping[str, float] = {}
+    if names:
+        raised = ratchet.parse(names, await client.execute_command(*ratchet.read_command(keys, names)))
+    refused = {}
+    for one in (*anywhere, *served):
+        found = fired(prompt, one.prompt, one.similarity, guards) if one.prompt else ()
+        if not found and one.similarity < raised.get(one.key, 0.0):
+            found = (RATCHET,)
+        if found:
+            refused[one.key] = found
+    return _Near(anywhere, served, refused, prompt, raised, page.note)
+
+
+def _neighbors(entries: Iterable[CacheEntry]) -> tuple[Neighbor, ...]:
+    found = (
         Neighbor(entry.key, entry.similarity, entry.prompt, entry.model, entry.scope)
-        for entry in entries.values()
+        for entry in entries
         if entry.similarity is not None
     )
-    return tuple(sorted(found, key=lambda near: -near.similarity)), page.note
+    return tuple(sorted(found, key=lambda near: -near.similarity))
 
 
-def _why_not(neighbors: Sequence[Neighbor], served: Sequence[Neighbor], threshold: float) -> str:
-    if not neighbors:
+def _why_not(near: _Near, threshold: float) -> str:
+    if not near.anywhere:
         return "the semantic cache is empty"
-    if served:
+    if not near.served:
         return (
-            f"the nearest prompt has similarity {served[0].similarity:.3f}, below the threshold {threshold:g}"
+            "the nearest prompts were asked in another scope (model, system prompt, parameters or tenant "
+            "differ)"
         )
-    return (
-        "the nearest prompts were asked in another scope (model, system prompt, parameters or tenant differ)"
-    )
+    nearest = near.served[0]
+    said = f"the nearest prompt has similarity {nearest.similarity:.3f}"
+    if nearest.similarity < threshold:
+        return f"{said}, below the threshold {threshold:g}"
+    names = near.refused[nearest.key]
+    if names == (RATCHET,):
+        return f"{said}, but was a wrong hit: it is served from {near.raised[nearest.key]:.3f}"
+    return f"{said}, but is refused: {explain(near.prompt, nearest.prompt or '', names)}"

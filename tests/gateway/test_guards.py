@@ -6,11 +6,15 @@ from typing import Any
 
 import redis
 
+from costconsole.cache.catalog import find_caches
 from costconsole.cache.policy import Author, write_policy
 from costconsole.cache.ratchet import mark_wrong, take_back
+from costconsole.commands.check import as_document
 from costconsole.domain.call import Outcome
 from costconsole.domain.figures import Policy
 from costconsole.domain.window import parse_window
+from costconsole.embedding.embedder import Embedder
+from costconsole.gateway.check import Check, check
 from costconsole.ledger.reader import read_view
 from costconsole.redis_store.keys import Keys
 from tests.gateway.conftest import Ledgered, Make, until
@@ -69,3 +73,39 @@ async def test_a_marked_entry_is_passed_over_at_once(make_gateway: Make, client:
     assert (await gateway.acomplete(paraphrase)).cached_key != hit.cached_key
     assert take_back(client, KEYS, mark, ME)
     assert (await gateway.acomplete("How do I reset my password")).cached_key == hit.cached_key
+
+
+async def test_a_dry_run_says_what_a_call_would_say(
+    make_gateway: Make, client: Any, aclient: Any, embedder: Embedder
+) -> None:
+    write_policy(client, KEYS, {"threshold": 0.8}, ME)
+    gateway = make_gateway()
+    assert gateway.complete(DAYS_30).outcome is Outcome.MISS
+
+    async def dry(prompt: str) -> Check:
+        caches = await find_caches(aclient, None, KEYS)
+        return await check(
+            aclient, KEYS, embedder, prompt, model="gpt-4o-mini", caches=caches, now_ms=1_790_000_000_000
+        )
+
+    refused = await dry(DAYS_60)
+    assert refused.decision == "call"
+    assert "numbers differ: 60 / 30" in refused.semantic_why
+    (near,) = as_document(refused)["semantic"]["neighbors"]
+    assert near["guards"] == ["numbers"]
+    assert gateway.complete(DAYS_60).outcome is Outcome.MISS
+
+    # The nearest is refused, and what lies behind it is not.
+    passed = await dry(AGAIN_30)
+    assert passed.decision == "semantic"
+    found = {near["prompt"]: near["guards"] for near in as_document(passed)["semantic"]["neighbors"]}
+    assert found == {DAYS_30: [], DAYS_60: ["numbers"]}
+    hit = gateway.complete(AGAIN_30)
+    assert hit.outcome is Outcome.SEMANTIC
+    assert hit.similarity is not None
+
+    mark_wrong(client, KEYS, hit.cached_key, hit.similarity, ME)
+    marked = await dry(AGAIN_30)
+    assert marked.decision == "call"
+    assert marked.refused[hit.cached_key] == ("ratchet",)
+    assert gateway.complete(AGAIN_30).outcome is Outcome.MISS
