@@ -32,6 +32,7 @@ _DELIMITERS = re.compile(
     r"^(?=[^\n]*\|)\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t\r]*(?:\n|\Z)", re.MULTILINE
 )
 _KEYED = re.compile(r"(?:[\w.\"'-]+:(?:\s|$)|- |#|---)")
+_MAIL = re.compile(r"(?:From|To|Cc|Date|Sent|Subject):[^\n]*\n(?:From|To|Cc|Date|Sent|Subject):")
 _KEY = re.compile(r"^[\w.\"'-]+:(?:\s|$)", re.MULTILINE)
 _CODED = re.compile(
     r"(?:def |class |import |from [\w.]+ import |return\b|@\w|#include|#!|func |fn |let |const |var |public "
@@ -109,7 +110,7 @@ def _plain(text: str) -> Segment:
     if lines[-1] == "":
         lines.pop()
     if len(lines) > 1:
-        if all(map(_KEYED.match, lines)) and _KEY.search(text):
+        if all(map(_KEYED.match, lines)) and _KEY.search(text) and not _MAIL.match(text):
             return Segment("layout", text)
         coded = sum(1 for line in lines if len(line) < 2_000 and _CODED.match(line))
         if coded * 4 >= len(lines):
@@ -143,7 +144,12 @@ _CELL = re.compile(r"[^\\|]*(?:\\.[^\\|]*)*", re.DOTALL)
 def cells(row: str) -> list[str]:
     """The cells of a table's row, as Markdown cuts it: at every pipe that no backslash escapes."""
     row = row.strip()
-    found: list[str] = []
+    if "\\" not in row:
+        found = row.split("|")
+        if len(found) > 1:
+            found = found[row[:1] == "|" : len(found) - row.endswith("|")]
+        return [cell.strip() for cell in found]
+    found = []
     at = 0
     while True:
         match = _CELL.match(row, at)
@@ -155,8 +161,8 @@ def cells(row: str) -> list[str]:
         if end >= len(row):
             break
         at = end + 1
-    if found and not found[0].strip() and row.startswith("|"):
+    if len(found) > 1 and row.startswith("|"):
         found = found[1:]
-    if found and not found[-1].strip() and row.endswith("|"):
+    if len(found) > 1 and not found[-1] and row.endswith("|"):
         found = found[:-1]
     return [cell.strip() for cell in found]

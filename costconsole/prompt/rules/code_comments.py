@@ -14,9 +14,9 @@ import tokenize
 from functools import lru_cache
 from typing import Any
 
-from costconsole.prompt.document import Context, Document, Rule, Segment
+from costconsole.prompt.document import Context, Document, Rule, Segment, each
 
-_LONGEST = 100_000
+_LONGEST = 200_000
 """Characters of all the code in a prompt that is looked at: lexers read about a megabyte a second."""
 _PYTHON = frozenset({"python", "py", "python3", "py3"})
 _LEXERS = {
@@ -35,22 +35,20 @@ _DIRECTIVE = re.compile(
 
 
 def _apply(document: Document, context: Context) -> Document | None:
-    found: list[Segment] = []
-    room = _LONGEST
-    changed = False
-    for segment in document:
-        known = segment.language in _PYTHON or segment.language in _LEXERS
-        if segment.kind == "fence" and known and len(segment.text) <= room:
-            room -= len(segment.text)
-            text = _uncommented(segment)
-            if text != segment.text:
-                changed = True
-                segment = Segment("fence", text, segment.language)
-        found.append(segment)
-    return found if changed else None
+    known = [segment for segment in document if segment.kind == "fence" and _is_known(segment)]
+    # All or none: with a part of them, the next pass would go on where this one had stopped.
+    if not known or sum(len(segment.text) for segment in known) > _LONGEST:
+        return None
+    return each(
+        document, "fence", lambda segment: _uncommented(segment) if _is_known(segment) else segment.text
+    )
 
 
-@lru_cache(maxsize=64)
+def _is_known(segment: Segment) -> bool:
+    return segment.language in _PYTHON or segment.language in _LEXERS
+
+
+@lru_cache(maxsize=32)
 def _uncommented(segment: Segment) -> str:
     opening, newline, rest = segment.text.partition("\n")
     close = rest.rstrip().rfind("\n") + 1

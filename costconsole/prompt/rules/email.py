@@ -15,6 +15,11 @@ _HEADER = re.compile(
     r"[*> ]*(?:From|To|Cc|Bcc|Sent|Date|Subject|Reply-To|Von|An|Gesendet|Datum|Betreff|De|À|Envoyé|Objet|Para"
     r"|Enviado|Fecha|Asunto|Da|A|Inviato|Data|Oggetto)\**[ ]?:\**[ \t]\S"
 )
+_SUBJECT = re.compile(
+    r"[*> ]*(?:Subject|Betreff|Objet|Asunto|Oggetto)\**[ ]?:\**[ \t]*"
+    r"(?:(?:re|aw|fwd?|wg|tr|rv|sv|antw)[ ]?:[ \t]*)*(.*)\Z",
+    re.IGNORECASE,
+)
 _WROTE = re.compile(
     r"(?:On|Am|Le|El|Il|Op|Em|Den|W dniu)\b.{4,200}?"
     r"(?:wrote|schrieb.{0,80}|a écrit|escribió|ha scritto|schreef.{0,80}|escreveu|skrev.{0,80}"
@@ -81,7 +86,7 @@ def _apply(document: Document, context: Context) -> Document | None:
 def _shortened(text: str) -> str:
     lines = text.split("\n")
     plain = [line.strip() if len(line) <= 400 else "" for line in lines]
-    headers = sum(1 for line in plain if line and _HEADER.match(line))
+    headers = sum(map(_is_header, plain))
     quotes = [at for at in range(len(plain)) if _quotes_from(plain, at)]
     if headers < 2 and not quotes:
         return text
@@ -105,29 +110,36 @@ def _quotes_from(plain: list[str], at: int) -> int:
     line = plain[at]
     if not line:
         return 0
-    if _WROTE.match(line):
-        return 1
-    if _ORIGINAL.match(line):
+    if (line[-1] == ":" and _WROTE.match(line)) or (line[0] in "-_" and _ORIGINAL.match(line)):
         return 1
     after = plain[at + 1] if at + 1 < len(plain) else ""
-    if len(after) < 100 and _BEGINS_WROTE.match(line) and _WROTE.match(f"{line} {after}"):
-        return 2
-    # Outlook's header block within a mail that has begun above.
     if (
-        at
-        and _HEADER.match(line)
-        and not _HEADER.match(plain[at - 1] or " ")
-        and any(plain[max(0, at - 3) : at])
+        after[-1:] == ":"
+        and len(after) < 100
+        and _BEGINS_WROTE.match(line)
+        and _WROTE.match(f"{line} {after}")
     ):
-        block = plain[at : at + 6]
-        if len(block) >= 3 and all(map(_HEADER.match, block[:3])) and _began(plain, at):
+        return 2
+    # Outlook's header block, below the mail that answers it.
+    if at and _is_header(line) and not _is_header(plain[at - 1]):
+        subject = _subject(plain, at)
+        if subject and subject in {_subject(plain, above) for above in range(max(0, at - 80), at)}:
             return 3
     return 0
 
 
-def _began(plain: list[str], at: int) -> bool:
-    """Whether mail headers stand further above: what comes now is the mail it answers."""
-    return any(_HEADER.match(line) for line in plain[max(0, at - 60) : at] if line)
+def _is_header(line: str) -> bool:
+    return ":" in line[:24] and _HEADER.match(line) is not None
+
+
+def _subject(plain: list[str], at: int) -> str:
+    """What the mail is about whose headers, three or more, begin here; else ""."""
+    if not _is_header(plain[at]) or (at and _is_header(plain[at - 1])):
+        return ""
+    block = plain[at : at + 8]
+    end = next((n for n, line in enumerate(block) if not _is_header(line)), len(block))
+    found = [_SUBJECT.match(line) for line in block[:end]]
+    return next((match[1].strip().lower() for match in found if match), "") if end >= 3 else ""
 
 
 def _drop_quote(plain: list[str], keep: list[bool], at: int) -> None:
@@ -153,7 +165,10 @@ def _drop_quote(plain: list[str], keep: list[bool], at: int) -> None:
 def _end_of_mail(plain: list[str], at: int) -> int:
     """Where a quoted mail without marks ends: at the next delimiter, or before what the prompt asks."""
     end = at
+    about = _subject(plain, at)
     while end < len(plain) and not _STOPS.match(plain[end]):
+        if end > at and _subject(plain, end) not in ("", about):
+            break  # Another mail, not the one that was answered.
         end += 1
     last = end
     while last > at and not plain[last - 1]:

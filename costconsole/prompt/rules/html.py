@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import islice
 
-from costconsole.prompt.document import Context, Document, Rule
+from costconsole.prompt.document import PIECES, Context, Document, Rule
 from costconsole.prompt.rules.markup import Piece, pieces
 from costconsole.prompt.rules.stretches import over_text
 
@@ -30,6 +31,10 @@ _BLOCKS = frozenset(
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _HREF = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _ALT = re.compile(r"""\balt\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+_VALUES = re.compile(r"((?<==)\"[^\"]*\"|(?<==)'[^']*')")
+_BARE = re.compile(r"[\w.:/#%+,@-]+")
+_AROUND = re.compile(r" ?([{};,>]) ?|(?<=:) ")
+_LONGEST_TAG = 20_000
 _LINES = re.compile(r"\n{3,}")
 _INLINE = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`", "kbd": "`", "samp": "`", "del": "~~"}
 
@@ -48,7 +53,9 @@ def _shortened(text: str, keeps_html: bool) -> str:
         return text
     start = first.start() + len(first.group()) - len(first.group().lstrip())
     source = text[start:last]
-    tags = list(pieces(source))
+    tags = list(islice(pieces(source), 2 * PIECES + 1))
+    if len(tags) > 2 * PIECES:
+        return text
     closes = sum(1 for piece in tags if piece.kind == "close")
     if sum(1 for piece in tags if piece.kind in ("open", "close", "raw")) < _FEWEST_TAGS or not closes:
         return text
@@ -59,23 +66,58 @@ def _shortened(text: str, keeps_html: bool) -> str:
 def _minified(tags: list[Piece]) -> str:
     """HTML that renders as before: no comments, no white space beyond one blank, none between blocks."""
     found: list[str] = []
+    after_block = True
     for piece in tags:
         if piece.kind == "comment" and not piece.source.lower().startswith(("<!doctype", "<![", "<!--[if")):
             continue
         if piece.kind == "text":
             words = _SPACE.sub(" ", piece.source)
-            if words.startswith(" ") and (not found or found[-1].endswith((" ", "\n"))):
+            if words.startswith(" ") and (after_block or found[-1].endswith((" ", "\n"))):
                 words = words[1:]
-            found.append(words)
-        elif piece.kind in ("open", "close") and (piece.name in _BLOCKS or piece.name in _STRUCTURE):
+            if words:
+                found.append(words)
+                after_block = False
+            continue
+        if piece.kind in ("open", "close") and (piece.name in _BLOCKS or piece.name in _STRUCTURE):
             if found and found[-1].endswith(" ") and not found[-1].startswith("<"):
                 found[-1] = found[-1][:-1]
-            found.append(_SPACE.sub(" ", piece.source) if '"' not in piece.source else piece.source)
-            found.append("")
+            found.append(_tag(piece.source))
+            after_block = True
+            continue
+        elif piece.kind == "raw":
+            found.append(_raw(piece))
+            after_block = piece.name in ("script", "style")
+            continue
         else:
-            found.append(piece.source)
-    text = "".join(found)
-    return re.sub(r"(</?(?:" + "|".join(sorted(_BLOCKS | _STRUCTURE)) + r")\b[^<>]*>) +(?=<)", r"\1", text)
+            found.append(_tag(piece.source))
+        after_block = False
+    return "".join(found)
+
+
+def _tag(source: str) -> str:
+    """A tag with one blank between its attributes, and without quotation marks that aren't needed."""
+    if len(source) > _LONGEST_TAG or source.startswith("</"):
+        return source
+    parts = _VALUES.split(source)
+    for at, part in enumerate(parts):
+        if at % 2 == 0:
+            parts[at] = _SPACE.sub(" ", part)
+        elif _BARE.fullmatch(part[1:-1]) and part[-2] != "/":
+            parts[at] = part[1:-1]
+    return "".join(parts).replace(" >", ">")
+
+
+def _raw(piece: Piece) -> str:
+    """Style sheets and scripts without indentation; what may hold a text of several lines stays."""
+    inside = piece.inside
+    if piece.name == "style" and not any(mark in inside for mark in "\"'\\"):
+        short = _AROUND.sub(r"\1", _SPACE.sub(" ", inside)).strip()
+    elif piece.name == "script" and "`" not in inside and "\\\n" not in inside:
+        short = "\n".join(line.strip() for line in inside.split("\n") if line.strip())
+    else:
+        return piece.source
+    start = piece.source.index(">") + 1 if ">" not in piece.attributes else 0
+    return _tag(piece.source[:start]) + short + piece.source[start + len(inside) :] if start else piece.source
 
 
 _STRUCTURE = frozenset(

@@ -29,7 +29,7 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(
-    r"^\W*(?:input|output|q|a|question|answer|user|assistant|human|ai|example|label|sentence|text)\s*#?\d*\s*[:)]",
+    r"^\W{0,8}(?:input|output|q|a|question|answer|user|assistant|human|ai|example|label|sentence|text)\s*#?\d*\s*[:)]",
     re.IGNORECASE | re.MULTILINE,
 )
 

@@ -22,9 +22,9 @@ def _narrow(segment: Segment) -> str:
         row = cells(line)
         narrow = [_DASHES.sub(r"\1-\2", cell) for cell in row] if at == 1 else row
         text = f"|{'|'.join(narrow)}|"
-        if cells(text) != narrow:
+        found.append(line if line == text else text)
+        if line != text and cells(text) != narrow:
             return segment.text
-        found.append(text)
     return "\n".join(found) + ("" if end is None else "\n")
 
 
