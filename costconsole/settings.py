@@ -289,6 +289,11 @@ def state_dir() -> Path:
     return path
 
 
+def lookups_file() -> Path:
+    """How often search indexes were asked by us: taken off where an application's look-ups are estimated."""
+    return state_dir() / "lookups.json"
+
+
 def config_files(explicit: str | None, environ: Mapping[str, str]) -> tuple[Path, ...]:
     """The files that are read, strongest first. A file that was named must exist."""
     named = explicit or environ.get("COSTCONSOLE_CONFIG")
