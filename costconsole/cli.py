@@ -121,7 +121,8 @@ def build_parser() -> _Parser:
     doctor = command("doctor", "What works, what doesn't, and the next step for each.", as_json)
     doctor.add_argument("--deep", action="store_true", help="read samples of entries, measure look-ups")
     doctor.add_argument("--acl", choices=("viewer", "operator"), help="print the ACL rule this role needs")
-    command("caches", "Every cache found in this Redis.", as_json)
+    caches = command("caches", "Every cache found in this Redis, and what can be known of it.", as_json)
+    caches.add_argument("--deep", action="store_true", help="look at every key, however long that takes")
 
     stats = command("stats", "Figures of a window.", window, as_json)
     stats.add_argument("--by", choices=("model", "route", "tag", "outcome"))
