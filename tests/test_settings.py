@@ -88,3 +88,18 @@ def test_the_password_is_never_in_the_repr(here: Path) -> None:
     settings = load_settings(environ={"COSTCONSOLE_REDIS_PASSWORD": "hunter2"})
     assert settings.redis_password == "hunter2"
     assert "hunter2" not in repr(settings)
+
+
+def test_the_routing_file_is_named_by_flag_variable_or_beside_the_config(here: Path) -> None:
+    assert load_settings(environ={}).routing is None
+    user = here / "xdg" / "costconsole" / "config.toml"
+    write(user, '[routing]\nfile = "routes/mine.yaml"')
+    assert load_settings(environ={}).routing == str(user.parent / "routes" / "mine.yaml")
+    assert load_settings(environ={"COSTCONSOLE_ROUTING": "from-env.yaml"}).routing == "from-env.yaml"
+    flagged = load_settings({"routing": "flag.yaml"}, environ={"COSTCONSOLE_ROUTING": "from-env.yaml"})
+    assert (flagged.routing, flagged.origins["routing"]) == ("flag.yaml", "--routing")
+    write(user, '[routing]\nfile = "/etc/routing.yaml"')
+    assert load_settings(environ={}).routing == "/etc/routing.yaml"
+    write(user, "[routing]\nfile = 3")
+    with pytest.raises(UsageProblem, match=r"routing\.file: 3 is not possible; expected a non-empty text"):
+        load_settings(environ={})
