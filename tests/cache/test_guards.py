@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from costconsole.cache.guards import GuardEffect, differences, explain, fired, guard_effects
@@ -154,6 +154,7 @@ def test_only_what_is_switched_on_fires_in_the_order_of_the_list() -> None:
     assert fired(one, other, 0.95, ()) == ()
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_guards_take_any_text_and_neither_side_matters(one: str, other: str) -> None:
     assert fired(one, other, 0.95) == fired(other, one, 0.95)
@@ -167,6 +168,7 @@ def test_guards_take_any_text_and_neither_side_matters(one: str, other: str) -> 
                 end = span.end
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
 def test_two_whole_numbers_are_refused_unless_they_are_equal(one: int, other: int) -> None:
     assert bool(fired(f"order {one:,} now", f"order {other} now", 0.8)) == (one != other)

@@ -21,6 +21,7 @@ from costconsole.console.widgets.bars import bar, floating, parts
 from costconsole.console.widgets.painted import Line, spread
 from costconsole.console.widgets.waterfall import Waterfall, waterfall_lines
 from costconsole.domain.call import Savings
+from costconsole.domain.entry import CacheEntry
 from costconsole.domain.figures import Figures, LedgerView, Point, Slice
 from costconsole.domain.format import dollars
 from costconsole.domain.window import WINDOWS
@@ -319,3 +320,16 @@ def test_money_in_rows_adds_up_to_what_the_tile_says() -> None:
     assert sum(float(str(row.cells[5])) for row in rows) == pytest.approx(
         float(dollars(figures(30).spend_nano))
     )
+
+
+def test_a_call_whose_neighbour_was_refused_says_by_what() -> None:
+    near = CacheEntry("k", "own", "costconsole", prompt="Return it in 30 days?")
+    call = replace(
+        calls(2)[1], preview="Return it in 60 days?", similarity=0.97, threshold=0.95, neighbor="k"
+    )
+    refused = said(call_lines(replace(call, guard="numbers"), 100, OSLO, "braille", near))
+    assert "refused by    numbers (numbers differ: 60 / 30)" in refused
+    unread = said(call_lines(replace(call, guard="numbers,entities"), 100, OSLO, "braille"))
+    assert "refused by    numbers, entities" in unread
+    assert "a wrong hit" in said(call_lines(replace(call, guard="ratchet"), 100, OSLO, "braille", near))
+    assert "refused" not in said(call_lines(call, 100, OSLO, "braille", near))

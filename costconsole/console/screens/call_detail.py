@@ -7,7 +7,7 @@ from datetime import tzinfo
 from costconsole.console.widgets.bars import Charset, bar
 from costconsole.console.widgets.painted import Line, fold
 from costconsole.console.widgets.waterfall import Waterfall, waterfall_lines
-from costconsole.domain.call import Call, CostStatus, Outcome, Processing
+from costconsole.domain.call import RATCHET, Call, CostStatus, Outcome, Processing
 from costconsole.domain.entry import CacheEntry
 from costconsole.domain.format import count, decimals_for, dollars, duration, similarity, stamp
 from costconsole.domain.text import visible
@@ -105,10 +105,24 @@ def _nearness(call: Call, width: int, charset: Charset, neighbor: CacheEntry | N
                 (f" {verdict}", "good" if passed else "muted"),
             )
         )
+    if call.guard:
+        cached = neighbor.prompt if neighbor is not None else None
+        lines += _field("refused by", _refusal(call, cached or ""), width)
     lines += _field("neighbour", call.neighbor or "–", width)
     if neighbor is not None and neighbor.prompt:
         lines += _field("its prompt", neighbor.prompt[:600], width)
     return lines
+
+
+def _refusal(call: Call, cached: str) -> str:
+    """What kept the neighbour from being served, and what differs where both texts are known."""
+    if call.guard == RATCHET:
+        return "a wrong hit of it that was marked: it is served to nearer prompts only"
+    from costconsole.cache.guards import explain  # Not on the way to the first paint.
+
+    names = call.guard.split(",")
+    why = explain(call.preview, cached, names) if call.preview and cached else ""
+    return f"{', '.join(names)} ({why})" if why else ", ".join(names)
 
 
 def _above(value: float) -> float:
