@@ -23,7 +23,8 @@ costconsole: see, search and steer what LLM calls cost and what caches save.
   costconsole search "refund after 30 days" --json
 
 commands    demo doctor caches stats search show evict undo check ask
-            minimize threshold routing config completion  (COMMAND --help)
+            minimize threshold route routing config completion
+            (costconsole COMMAND --help)
 connection  --redis URL  --namespace NS  --ledger URL  --config FILE
             --ca-file F  --cert-file F  --key-file F  --read-only
 console     --theme NAME  --refresh S  --window 1h  --no-mouse
@@ -170,7 +171,7 @@ def build_parser() -> _Parser:
 
     threshold = command("threshold", "Show or set the similarity from which a cached answer is served.")
     steps = threshold.add_subparsers(
-        dest="step", metavar="show|set|undo", required=True, parser_class=_Parser
+        dest="step", metavar="show|set|undo|suggest|label|import", required=True, parser_class=_Parser
     )
     steps.add_parser("show", parents=[common, as_json], allow_abbrev=False)
     change = steps.add_parser("set", parents=[common, as_json], allow_abbrev=False)
@@ -179,6 +180,15 @@ def build_parser() -> _Parser:
     change.add_argument("--route", metavar="R", help="of one route or category")
     back = steps.add_parser("undo", parents=[common, as_json], allow_abbrev=False)
     back.add_argument("undo_id", nargs="?", metavar="ID", help="of a change; the newest without one")
+
+    _add_calibration(steps, common, as_json)
+
+    route = command("route", "Which route and model a prompt gets, and why; nothing is sent.", as_json)
+    route.add_argument("prompt", metavar="PROMPT", help="the prompt, or - for standard input")
+    route.add_argument("--model", metavar="M", help="what the caller asks for: a model or an alias (auto)")
+    route.add_argument("--system", metavar="TEXT")
+    route.add_argument("--tag", metavar="TAG", help="the call's tag")
+    route.add_argument("--tools", action="store_true", help="the call brings tools")
 
     _add_routing(command("routing", "Which model answers what: check, show or train it."), common, as_json)
 
@@ -203,13 +213,43 @@ def _add_routing(routing: _Parser, common: _Parser, as_json: _Parser) -> None:
             "native YAML, LiteLLM's config.yaml, RedisVL's YAML",
         ),
         ("show", "The routing in effect: that of --routing, else the defaults.", ""),
-        ("train", "Learn task types from your own labelled prompts.", "prompts and labels, as CSV or JSONL"),
+        (
+            "train",
+            "Learn from your own labelled prompts, or from outcomes.",
+            'JSON lines {"prompt", "label"} or {"prompt", "weak", "strong"}; - for standard input',
+        ),
     ):
         step = steps.add_parser(
             name, help=text, description=text, parents=[common, as_json], allow_abbrev=False
         )
         if file:
             step.add_argument("file", metavar="FILE", help=file)
+
+
+def _add_calibration(steps: argparse._SubParsersAction[_Parser], common: _Parser, as_json: _Parser) -> None:
+    """The steps of `threshold` that go by evidence."""
+    suggest = steps.add_parser("suggest", parents=[common, as_json], allow_abbrev=False)
+    suggest.add_argument(
+        "--max-error", type=float, default=0.02, metavar="A", help="wrong hits, share (0.02)"
+    )
+    suggest.add_argument("--confidence", type=float, default=0.95, metavar="C", help="(0.95)")
+    suggest.add_argument("--labels", metavar="FILE", help='JSON lines {"s", "same"} or {"a", "b", "same"}')
+    suggest.add_argument("--scores", metavar="FILE", help="the similarity of every look-up, one a line")
+    suggest.add_argument("--current", type=_similarity, metavar="T", help="never more than 0.05 below it")
+    suggest.add_argument("--route", metavar="R", help="from the look-ups of this route only")
+    suggest.add_argument("--model", metavar="M", help="from those that asked for this model only")
+    suggest.add_argument("--families", type=_count, default=1, metavar="K", help="scopes decided at once")
+    suggest.add_argument("--strict", action="store_true", help="valid whatever the data; finds less often")
+    suggest.add_argument("--judge", action="store_true", help="a judge's labels count as people's")
+
+    label = steps.add_parser("label", parents=[common, as_json], allow_abbrev=False)
+    label.add_argument("-n", "--count", type=_count, default=20, metavar="N", help="pairs to label (20)")
+    label.add_argument("--route", metavar="R")
+    label.add_argument("--max-error", type=float, default=0.02, metavar="A")
+
+    load = steps.add_parser("import", parents=[common, as_json], allow_abbrev=False)
+    load.add_argument("file", metavar="FILE", help='JSON lines {"a", "b", "same"} or {"s", "same"}')
+    load.add_argument("--drawn", action="store_true", help="they were drawn uniformly: bounds may use them")
 
 
 def _positive(text: str) -> float:

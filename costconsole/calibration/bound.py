@@ -122,9 +122,7 @@ def crossing(looks: Sequence[int], max_error: float, level: float) -> float:
     """The chance that a walk of labels, each wrong with `max_error`, is certified at any of `looks`
     (ascending label counts) at `level` each."""
     import numpy as np
-    from scipy.signal import fftconvolve
     from scipy.special import bdtr
-    from scipy.stats import binom
 
     crossed, before = 0.0, 0
     # P(not certified yet, so many wrong); what is beyond every limit never comes back below it.
@@ -133,11 +131,33 @@ def crossing(looks: Sequence[int], max_error: float, level: float) -> float:
     alive[0] = 1.0
     counts = np.arange(most + 1)
     for m in looks:
-        step = binom.pmf(counts[: min(most, m - before) + 1], m - before, max_error)
-        join = fftconvolve if len(step) > 500 else np.convolve
-        alive = np.maximum(join(alive, step)[: most + 1], 0.0)
+        step = _chances(counts[: min(most, m - before) + 1], m - before, max_error)
+        alive = _sum_of(alive, step)[: most + 1]
         certified = bdtr(counts[: m + 1].astype(float), m, max_error) <= level
         crossed += float(alive[: m + 1][certified].sum())
         alive[: m + 1][certified] = 0.0
         before = m
     return crossed
+
+
+def _chances(wrong: NDArray[np.int64], labels: int, rate: float) -> Floats:
+    """P(Binomial(labels, rate) = wrong)."""
+    import numpy as np
+    from scipy.special import gammaln
+
+    others = labels - wrong
+    ways = gammaln(labels + 1.0) - gammaln(wrong + 1.0) - gammaln(others + 1.0)
+    found: Floats = np.exp(ways + wrong * np.log(rate) + others * np.log1p(-rate))
+    return found
+
+
+def _sum_of(one: Floats, other: Floats) -> Floats:
+    """The distribution of a sum: the convolution, by Fourier's way where that is quicker."""
+    import numpy as np
+
+    if len(other) < 500:
+        return np.convolve(one, other)
+    size = len(one) + len(other) - 1
+    length = 1 << size.bit_length()
+    found: Floats = np.fft.irfft(np.fft.rfft(one, length) * np.fft.rfft(other, length), length)[:size]
+    return np.maximum(found, 0.0)

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 State = Literal["certified", "likely", "unknown", "refuted"]
 
-GRID = tuple(round(FLOOR + 0.005 * step, 3) for step in range(60))
-"""The thresholds that are looked at: 0.700, 0.705 ... 0.995."""
+GRID = tuple(round(FLOOR + 0.0025 * step, 4) for step in range(119))
+"""The thresholds that are looked at: 0.7, 0.7025 ... 0.995."""
 
 PRIOR_MEAN = (2.30, 1.27)
 PRIOR_COVARIANCE = ((1.38, -0.06), (-0.06, 0.164))
 """What six different applications have in common: b0 from 0.9 to 4.0, b1 from 0.8 to 1.5."""
+
+OPEN_SLOPE = 0.7
+"""Variance of the slope where the labels have to show it themselves: other applications say little then."""
 
 STEEP = 0.8
 """From this slope on, wrong answers pile up so fast below a bad threshold that luck has one chance only."""
@@ -37,17 +40,16 @@ _LEAST_SLOPE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Mean and covariance of (b0, b1), and 400 draws of them."""
+    """Mean and covariance of (b0, b1), and 400 draws of them.
+
+    `slope_low` is a slope that the labels alone make plausible: theirs, less one deviation.
+    """
 
     mean: tuple[float, float]
     covariance: tuple[tuple[float, float], tuple[float, float]]
     draws: tuple[tuple[float, float], ...]
     labels: int
-
-    @property
-    def slope_low(self) -> float:
-        """A slope that the labels make plausible and that isn't better than theirs: one deviation less."""
-        return self.mean[1] - self.covariance[1][1] ** 0.5
+    slope_low: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,28 @@ def fit_arrays(similarities: Floats, same: NDArray[np.bool_]) -> Posterior:
     """`fit` for arrays of similarities and verdicts."""
     import numpy as np
 
-    mean, precision = np.array(PRIOR_MEAN), np.linalg.inv(np.array(PRIOR_COVARIANCE))
+    b, covariance = _laplace(similarities, same, PRIOR_COVARIANCE)
+    draws = np.random.default_rng(_SEED).multivariate_normal(b, covariance, _DRAWS)
+    draws[:, 1] = np.maximum(draws[:, 1], _LEAST_SLOPE)
+    (b00, b01), _ = PRIOR_COVARIANCE
+    doubted, spread = _laplace(similarities, same, ((b00, b01), (b01, OPEN_SLOPE)))
+    c = covariance.tolist()
+    return Posterior(
+        (float(b[0]), float(b[1])),
+        ((c[0][0], c[0][1]), (c[1][0], c[1][1])),
+        tuple((float(b0), float(b1)) for b0, b1 in draws),
+        len(similarities),
+        float(doubted[1] - spread[1, 1] ** 0.5),
+    )
+
+
+def _laplace(
+    similarities: Floats, same: NDArray[np.bool_], prior: tuple[tuple[float, float], tuple[float, float]]
+) -> tuple[Floats, Floats]:
+    """The mode of the posterior and its covariance there."""
+    import numpy as np
+
+    mean, precision = np.array(PRIOR_MEAN), np.linalg.inv(np.array(prior))
     x = np.column_stack([np.ones(len(similarities)), 10.0 * (similarities - 0.85)])
     y = same.astype(float)
     b = mean.copy()
@@ -104,16 +127,8 @@ def fit_arrays(similarities: Floats, same: NDArray[np.bool_]) -> Posterior:
         if np.abs(step).max() < 1e-8:
             break
     p = _sigmoid(x @ b)
-    covariance = np.linalg.inv((x * (p * (1.0 - p))[:, None]).T @ x + precision)
-    draws = np.random.default_rng(_SEED).multivariate_normal(b, covariance, _DRAWS)
-    draws[:, 1] = np.maximum(draws[:, 1], _LEAST_SLOPE)
-    c = covariance.tolist()
-    return Posterior(
-        (float(b[0]), float(b[1])),
-        ((c[0][0], c[0][1]), (c[1][0], c[1][1])),
-        tuple((float(b0), float(b1)) for b0, b1 in draws),
-        len(similarities),
-    )
+    covariance: Floats = np.linalg.inv((x * (p * (1.0 - p))[:, None]).T @ x + precision)
+    return b, covariance
 
 
 def curve(
@@ -168,8 +183,10 @@ def curve(
     return tuple(points)
 
 
-def level_of(posterior: Posterior, labels: Sequence[int], max_error: float, confidence: float) -> float:
-    """The level of each look at a threshold: 1 - confidence where wrong answers pile up below a bad threshold,
+def level_of(
+    posterior: Posterior, labels: Sequence[int] | NDArray[np.int64], max_error: float, confidence: float
+) -> float:
+    """The level of each look: 1 - confidence where wrong answers pile up below a bad threshold,
     that of the worst world (`corrected_level`) where similarity tells nothing, and between by slope."""
     level = 1.0 - confidence
     share = min(1.0, max(0.0, posterior.slope_low / STEEP))

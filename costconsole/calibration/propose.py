@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from costconsole.calibration.bound import labels_needed
+from costconsole.calibration.bound import fewest, labels_needed
 from costconsole.calibration.curve import GRID, Point, Posterior, State, curve, fit
 from costconsole.calibration.events import FLOOR, Event, evidence
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from costconsole.calibration.curve import Floats
 
+_FEW = 60
 STEP = 0.05
 """Lowering changes what is cached, so what a log tells about thresholds further below isn't what they do."""
 
@@ -87,10 +88,7 @@ def propose(
     if strict:
         points = _fixed_sequence(points, max_error, each)
     lowest = 0.0 if current is None else current - step - 1e-9
-    found = next(
-        (p for p in points if p.state == "certified" and p.threshold >= lowest and believable(p, max_error)),
-        None,
-    )
+    found = next((p for p in points if p.state == "certified" and p.threshold >= lowest), None)
     now = next((p for p in points if current is not None and abs(p.threshold - current) < 1e-6), None)
     missing, target = (None, None) if found else _missing(points, max_error, each, lowest)
     alarm = now is not None and now.state == "refuted"
@@ -114,11 +112,6 @@ def propose(
     )
 
 
-def believable(point: Point, max_error: float) -> bool:
-    """The curve doesn't contradict what is certified: luck alone certifies too, but rarely against it."""
-    return point.fhr is None or point.fhr <= max_error
-
-
 def low_end(posterior: Posterior, points: Sequence[Point], max_error: float) -> float:
     """From where labels are worth drawing: the smallest threshold that the curve expects to keep the bound,
     the strictest one where it expects none."""
@@ -132,7 +125,8 @@ def _fixed_sequence(points: tuple[Point, ...], max_error: float, confidence: flo
     """Learn then test (Angelopoulos and others, 2021): from the strictest threshold with enough labels down
     to the first that fails. What would have been certified otherwise becomes unknown."""
     least = math.log(1.0 - confidence) / math.log(1.0 - max_error)
-    passing, found = False, []
+    passing = False
+    found: list[int] = []
     for i, point in reversed(list(enumerate(points))):
         if not passing and not found and point.labels >= least:
             passing = True
@@ -158,17 +152,22 @@ def _missing(
         if point.threshold < lowest or point.fhr is None:
             continue
         needed = labels_needed(max_error, confidence, point.fhr)
+        if needed is not None and point.labels >= needed:
+            # As many as expected to do, but more of them wrong than expected: what would make up for these.
+            needed = labels_needed(max_error, confidence, max(point.wrong / point.labels, point.fhr))
         if needed is None:
             continue
-        if point.labels >= needed:
-            # As many as expected to do, but more of them wrong than expected: what would make up for these.
-            seen = point.wrong / point.labels
-            needed = labels_needed(max_error, confidence, max(seen, point.fhr)) if seen < max_error else None
-            if needed is None:
-                continue
         missing = max(1, needed - point.labels)
         if best[0] is None or missing < best[0]:
             best = missing, point.threshold
+    if best[0] is None:
+        # The curve expects too many wrong ones everywhere, but few labels refute nothing yet: what would
+        # do at the strictest threshold if all further ones were right.
+        open_ends = [p for p in points if p.threshold >= lowest and p.state != "refuted"]
+        if open_ends and open_ends[-1].labels < _FEW:
+            last = open_ends[-1]
+            missing = fewest(last.wrong, max_error, 1.0 - confidence) - last.labels
+            best = max(1, missing), last.threshold
     return best
 
 
@@ -197,8 +196,6 @@ def _reason(
             f"{alarm}Not enough labels: {missing:,} more at {target:g} or above, drawn by the queue, would "
             f"do for {bound} at {sure} if as many are right as expected."
         )
-    if not labels:
-        return f"{alarm}Nothing is labelled yet."
     return f"{alarm}No threshold is likely to keep {bound}: at every one more wrong hits are to be expected."
 
 

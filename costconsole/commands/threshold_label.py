@@ -1,0 +1,97 @@
+"""`costconsole threshold label`: one pair after the other, answered by a line each; works over a pipe."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+from typing import TYPE_CHECKING
+
+from costconsole.commands.output import print_json, say
+from costconsole.commands.session import DONE, Session, run_session
+from costconsole.domain.errors import Refused
+from costconsole.domain.text import visible
+
+if TYPE_CHECKING:
+    from costconsole.calibration.events import Event, Verdict
+
+_VERDICTS: dict[str, Verdict] = {
+    "s": "same",
+    "same": "same",
+    "d": "different",
+    "different": "different",
+    "?": "unsure",
+    "unsure": "unsure",
+}
+_ASK = "Would the cached answer be right?  s same  d different  ? unsure  u undo  q quit"
+_SHOWN = 600
+
+
+def run(args: argparse.Namespace) -> int:
+    return run_session(args, lambda session: _work(args, session))
+
+
+async def _work(args: argparse.Namespace, session: Session) -> int:
+    from costconsole.cache.author import this_author
+    from costconsole.calibration.evidence import gather, with_texts
+    from costconsole.calibration.propose import propose
+    from costconsole.calibration.queueing import next_pairs
+    from costconsole.calibration.store import label_of, undo_label, write_label
+
+    if session.settings.read_only:
+        raise Refused("This is read-only: leave --read-only out to keep labels.")
+    found = await gather(session.client, session.ledger_client, session.keys, route=args.route or "")
+    queue, gone = await next_pairs(session.client, found, args.count, secrets.randbits(32), args.max_error)
+    queue = await with_texts(session.client, queue)
+    if gone:
+        say(f"{gone:,} of those drawn can't be shown: their cached prompt is gone, or none is logged.")
+    if not queue:
+        say("Nothing to label: no logged look-up has a neighbour that is still cached.")
+    author = this_author()
+    done: list[tuple[str, str | None]] = []
+    at = 0
+    while at < len(queue):
+        _show(queue[at], at + 1, len(queue))
+        word = sys.stdin.readline()
+        choice = word.strip().lower()
+        if not word or choice in ("q", "quit"):
+            break
+        if choice in ("u", "undo"):
+            if done:
+                await undo_label(session.client, session.keys, *done.pop(), author)
+                at -= 1
+            else:
+                say("There is nothing to undo.")
+        elif verdict := _VERDICTS.get(choice):
+            label = label_of(queue[at], verdict, "operator", author)
+            done.append((label.field, await write_label(session.client, session.keys, label, author)))
+            at += 1
+        else:
+            say(f"{visible(choice)!r} is none of s, d, ?, u, q.")
+    after = await gather(session.client, session.ledger_client, session.keys, route=args.route or "")
+    proposal = propose(after.labels, after.scores, current=after.current, max_error=args.max_error)
+    if args.json:
+        document = {"labelled": len(done), "labels": proposal.labels, "threshold": proposal.threshold}
+        print_json(document | {"missing_labels": proposal.missing_labels, "guaranteed": proposal.guaranteed})
+    else:
+        print(f"{len(done)} labelled. {proposal.reason}")
+    return DONE
+
+
+def _show(event: Event, number: int, total: int) -> None:
+    from costconsole.cache.guards import differences
+
+    spans = differences(event.query, event.cached)
+    say(f"\n[{number} of {total}]  similarity {event.similarity:.3f}")
+    say(f"  asked   {event.query[:_SHOWN]}")
+    say(f"  cached  {event.cached[:_SHOWN]}")
+    say(f"  answer  {event.answer[:_SHOWN]}")
+    for side in ("query", "cached"):
+        words = [
+            span.text if span.kind == "word" else f"{span.text} ({span.kind})"
+            for span in spans
+            if span.side == side
+        ]
+        if words:
+            say(f"  only {'asked' if side == 'query' else 'cached'}: {', '.join(words)}")
+    say(_ASK)
