@@ -27,15 +27,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 import redis
-import redis.asyncio
 
 from costconsole.cache.catalog import find_caches
 from costconsole.cache.eviction import Eviction, Listed, Selection
 from costconsole.cache.policy import Author
 from costconsole.cache.search import EntrySearch
 from costconsole.demo.server import EmbeddedRedis
+from costconsole.redis_store.connect import connect_async
 from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.probe import probe
+from costconsole.redis_store.target import parse_target
 
 DIMS = 384
 KEYS = Keys("bench")
@@ -88,7 +89,7 @@ def unlink_with_copies(client: Any, keys: Sequence[str]) -> None:
 
 
 async def evicting(url: str) -> tuple[Any, Eviction]:
-    client = redis.asyncio.Redis.from_url(url, protocol=2)
+    client = connect_async(parse_target(url))
     server = await probe(client, namespace=KEYS.namespace)
     search = EntrySearch(client, await find_caches(client, server, KEYS), KEYS)
     return client, Eviction(client, search, KEYS, server, Author("bench", "here"))

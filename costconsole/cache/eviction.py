@@ -293,14 +293,13 @@ class Eviction:
             await asyncio.sleep(0)
 
     async def _members(self, undo_id: str) -> AsyncIterator[list[bytes]]:
-        cursor, seen = 0, set[bytes]()
+        # A member that is seen twice is back already, and not counted again.
+        cursor = 0
         while True:
             cursor, members = await self._client.execute_command(
                 "SSCAN", self._keys.undo_entries(undo_id), cursor, "COUNT", 500
             )
-            fresh = [member for member in dict.fromkeys(members) if member not in seen]
-            seen.update(fresh)
-            yield fresh
+            yield list(dict.fromkeys(members))
             if not int(cursor):
                 return
 

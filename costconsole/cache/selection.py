@@ -103,11 +103,12 @@ async def matches(
     client: Any, search: EntrySearch, selection: Selection, now_ms: int
 ) -> AsyncIterator[tuple[Match, ...]]:
     """The selected entries in batches, each entry once; a batch may be empty (a sign of life)."""
-    seen: set[bytes] = set()
+    # Hashes take half the memory of the keys, of which there may be a million.
+    seen: set[int] = set()
     async for batch in _found(client, search, selection, now_ms):
-        fresh = [match for match in batch if match.key not in seen]
-        seen.update(match.key for match in fresh)
-        yield tuple(fresh)
+        fresh = {number: match for match in batch if (number := hash(match.key)) not in seen}
+        seen.update(fresh)
+        yield tuple(fresh.values())
 
 
 def _found(
