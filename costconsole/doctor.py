@@ -13,6 +13,7 @@ from costconsole.redis_store.keys import Keys
 
 if TYPE_CHECKING:
     from costconsole.cache.commands import Command
+    from costconsole.cache.earlier import EarlierLookups
     from costconsole.cache.estimates import UseMeter
     from costconsole.health.collect import Progress
     from costconsole.health.model import Model
@@ -34,6 +35,7 @@ async def examine(
     deep: bool = False,
     ledger_client: Any = None,
     meter: UseMeter | None = None,
+    earlier: EarlierLookups | None = None,
     progress: Progress | None = None,
     mappings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[Finding]:
@@ -54,6 +56,8 @@ async def examine(
     seen = await survey(client, server, keys, mappings=mappings)
     for finding in _caches(seen.caches):
         yield finding
+    if seen.left_out:
+        yield Finding("caches", "warn", seen.left_out, "costconsole caches --deep")
     async for finding in examine_caches(
         client,
         server,
@@ -62,6 +66,7 @@ async def examine(
         model,
         budget=DEEP if deep else QUICK,
         meter=meter,
+        earlier=earlier,
         hits_client=ledger_client,
         progress=progress or silent,
     ):
@@ -94,6 +99,9 @@ async def acl_of(
                 layout.read_vector(part, key),
                 layout.knn(part, bytes(4 * part.dims), 1) if part.dims else None,
             ]
+        reads += [layout.stored_threshold(cache, one.part) for one in layout.thresholds(cache)]
+        if cache.detail("window_key"):
+            reads.append(("ZRANGE", cache.detail("window_key"), 0, -1))
         names = [str(read[0]) for read in reads if read is not None]
         commands |= dict.fromkeys(names)
         prefixes += layout.beside(cache)

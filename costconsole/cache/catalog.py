@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from costconsole.cache.commands import Command, arun_all, index_names
 from costconsole.cache.families import find_families
+from costconsole.cache.gauges import SPEND_GAUGES
 from costconsole.cache.indexinfo import IndexInfo, parse_index_info
 from costconsole.cache.layouts import LAYOUTS
 from costconsole.cache.layouts.base import Family, Layout, Surroundings
@@ -24,6 +26,8 @@ from costconsole.redis_store.replies import text
 if TYPE_CHECKING:
     from costconsole.redis_store.probe import ServerInfo
 
+BUDGET_S = 0.5
+"""So long the keys are walked over for one kind, unless more was asked for."""
 _ROUNDS = 3
 """So often a layout may ask for more before it says what it found."""
 _NO_MODULE = "this Redis has no search module: a search by meaning has to read every vector"
@@ -39,6 +43,22 @@ class Survey:
 
     caches: tuple[CacheInfo, ...] = ()
     indexes: tuple[IndexInfo, ...] = ()
+    families: tuple[Family, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    """The kinds of keys (`hashes`, `strings`, ...) of which not all could be looked at in time."""
+    took_s: float = 0.0
+
+    @property
+    def left_out(self) -> str:
+        """One sentence when caches may be missing, or counts are open; "": every key was looked at."""
+        if not self.unfinished:
+            return ""
+        *most, last = self.unfinished
+        kinds = f"{', '.join(most)} and {last}" if most else last
+        return (
+            f"Not all {kinds} of this Redis were looked at in the time for it: a cache that has no index may "
+            f"be missing, or its entries not be counted. `costconsole caches --deep` looks at all of them."
+        )
 
 
 async def find_caches(
@@ -47,7 +67,7 @@ async def find_caches(
     keys: Keys,
     *,
     mappings: Mapping[str, Mapping[str, Any]] | None = None,
-    budget_s: float = 0.5,
+    budget_s: float = BUDGET_S,
 ) -> tuple[CacheInfo, ...]:
     """All caches that are understood, our own first: `survey` without the rest."""
     return (await survey(client, server, keys, mappings=mappings, budget_s=budget_s)).caches
@@ -59,7 +79,7 @@ async def survey(
     keys: Keys,
     *,
     mappings: Mapping[str, Mapping[str, Any]] | None = None,
-    budget_s: float = 0.5,
+    budget_s: float = BUDGET_S,
 ) -> Survey:
     """All caches, and all indexes. Each index is asked once (FT.INFO blocks on HNSW).
 
@@ -69,11 +89,12 @@ async def survey(
     """
     indexes, why = await _indexes(client)
     shapes = dict.fromkeys(shape for layout in LAYOUTS for shape in layout.shapes)
-    families = await find_families(client, shapes, budget_s)
+    began = time.monotonic()
+    families = await find_families(client, (*shapes, SPEND_GAUGES), budget_s)
     seen = Surroundings(
         indexes=indexes,
-        families=families,
-        thresholds=await _thresholds(client, keys, indexes, families),
+        families=families.found,
+        thresholds=await _thresholds(client, keys, indexes, families.found),
         search=not why,
         why_no_search=why,
         mappings=mappings or {},
@@ -81,7 +102,7 @@ async def survey(
     seen = dataclasses.replace(seen, replies=await _probed(client, seen))
     writable = server.can_write if server is not None else False
     caches = tuple(dataclasses.replace(cache, writable=writable) for cache in _detect(seen))
-    return Survey(caches, indexes)
+    return Survey(caches, indexes, families.found, families.unfinished, time.monotonic() - began)
 
 
 async def _probed(client: Any, seen: Surroundings) -> dict[Command, Any]:
@@ -160,13 +181,21 @@ async def _indexes(client: Any) -> tuple[tuple[IndexInfo, ...], str]:
         refused = "permission" in str(error).lower() or str(error).startswith("NOPERM")
         return (), _NO_RIGHT if refused else _NO_MODULE
     replies = await arun_all(client, [("FT.INFO", name) for name in names])
-    found = tuple(
+    refused = any(isinstance(reply, NoPermissionError) for reply in replies)
+    return _parsed(names, replies), _NO_RIGHT if refused else ""
+
+
+async def read_indexes(client: Any, names: Sequence[str]) -> tuple[IndexInfo, ...]:
+    """What these indexes have counted by now. Not to be polled: FT.INFO stops a server with a large HNSW."""
+    return _parsed(names, await arun_all(client, [("FT.INFO", name) for name in names]))
+
+
+def _parsed(names: Sequence[str], replies: Sequence[Any]) -> tuple[IndexInfo, ...]:
+    return tuple(
         parse_index_info(name, reply, own_uses=own_uses(name))
         for name, reply in zip(names, replies, strict=True)
         if not isinstance(reply, Exception)
     )
-    refused = any(isinstance(reply, NoPermissionError) for reply in replies)
-    return found, _NO_RIGHT if refused else ""
 
 
 async def _thresholds(

@@ -6,24 +6,21 @@ the application asks, the share of hits follows. Our own queries are counted and
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from costconsole.cache.commands import arun_all
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.format import age, percent
-from costconsole.redis_store.replies import pairs, text
+from costconsole.redis_store.replies import text
 
 ASSUMPTION = "if every miss is stored once and nobody else asks"
 CODE = 'Ledger("redis://…").record(Call(id, ts_ms, Outcome.SEMANTIC if hit else Outcome.MISS, model))'
 """The line that gives exact figures, called by an application after each of its calls."""
 
 _REST_MS = 30_000
-_BETTERDB = "__betterdb:caches"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +54,34 @@ def read_index(index: IndexInfo, at_ms: int) -> Reading | None:
     if index.uses is None or index.max_doc_id is None:
         return None
     return Reading(at_ms, index.uses, index.max_doc_id, index.own_uses)
+
+
+def since_made(
+    cache: CacheInfo, index: IndexInfo, *, earlier: int = 0, uptime_ms: int | None = None
+) -> HitRate:
+    """The share of hits from one reading: all look-ups and stores since the index was made.
+
+    `earlier` of its uses were those of processes like this one before. After a restart the server counts
+    look-ups anew, but each entry that it loads as a store: then there are mostly more stores than look-ups,
+    and nothing is told.
+    """
+    reading = read_index(index, 0)
+    since = "since its index was made" + (f" or the server started ({age(uptime_ms)})" if uptime_ms else "")
+    if reading is None:
+        return HitRate(cache.name, None, None, f"{cache.name}: this server doesn't count look-ups", code=CODE)
+    lookups = reading.uses - reading.own - earlier
+    if lookups <= 0:
+        return HitRate(
+            cache.name, None, 0, f"{cache.name}: nobody but us looked anything up {since}", code=CODE
+        )
+    if reading.stores > lookups:
+        what = f"{cache.name}: more was stored ({reading.stores:,}) than looked up ({lookups:,}) {since}"
+        why = "entries were loaded or filled in otherwise, so its hits can't be told from one reading"
+        return HitRate(cache.name, None, lookups, f"{what}: {why}", code=CODE)
+    rate = 1.0 - reading.stores / lookups
+    about = f"{cache.name}: ≈{percent(rate)} % hits of {lookups:,} look-ups {since}"
+    sentence = f"{about}, {ASSUMPTION} and it began empty"
+    return HitRate(cache.name, rate, lookups, sentence, code=CODE)
 
 
 def estimate(cache: str, before: Reading, now: Reading) -> HitRate:
@@ -119,26 +144,9 @@ class UseMeter:
         return estimate(cache.name, first, last)
 
 
-async def betterdb_counts(client: Any) -> tuple[HitRate, ...]:
-    """What BetterDB's caches have counted themselves since they began, by the keys that they announce."""
-    (announced,) = await arun_all(client, [("HGETALL", _BETTERDB)])
-    if isinstance(announced, Exception):
-        return ()
-    known = [(name, _stats_key(name, value)) for name, value in sorted(pairs(announced).items())]
-    replies = await arun_all(client, [("HGETALL", key) for _, key in known])
-    found = []
-    for (name, _), reply in zip(known, replies, strict=True):
-        counts = {} if isinstance(reply, Exception) else pairs(reply)
-        found.append(counted(name, counts))
-    return tuple(rate for rate in found if rate is not None)
-
-
 def counted(cache: str, counts: Mapping[str, Any]) -> HitRate | None:
-    """A share of hits from a library's own counters: `hits`, `misses`, or those of its tiers."""
-    hits = sum(_whole(value) for name, value in counts.items() if name in ("hits", "llm:hits", "tool:hits"))
-    misses = sum(
-        _whole(value) for name, value in counts.items() if name in ("misses", "llm:misses", "tool:misses")
-    )
+    """A share of hits from BetterDB's own counters, `hits` and `misses`; None: it has counted none."""
+    hits, misses = _whole(counts.get("hits")), _whole(counts.get("misses"))
     total = hits + misses
     if not total:
         return None
@@ -163,17 +171,8 @@ def unknowable(cache: CacheInfo) -> HitRate:
     return HitRate(cache.name, None, None, f"{cache.name}: {why}", code=CODE)
 
 
-def _stats_key(name: str, value: Any) -> str:
-    try:
-        known = json.loads(text(value))
-    except ValueError:
-        known = None
-    key = known.get("stats_key") if isinstance(known, dict) else None
-    return key if isinstance(key, str) and key else f"{name}:__stats"
-
-
 def _whole(value: Any) -> int:
     try:
-        return max(0, int(text(value) or 0))
+        return max(0, value if isinstance(value, int) else int(text(value) or 0))
     except ValueError:
         return 0

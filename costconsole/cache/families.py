@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from costconsole.cache.layouts.base import Family, KeyShape
@@ -13,9 +14,19 @@ from costconsole.redis_store.replies import text
 _MOST = 200
 """Families of one shape; a shape that parts keys into more is not a cache's."""
 _STEP = 10_000
+_EXAMPLES = 20
+_NAMES = {"hash": "hashes", "string": "strings", "ReJSON-RL": "JSON keys", "vectorset": "vector sets"}
 
 
-async def find_families(client: Any, shapes: Iterable[KeyShape], budget_s: float) -> tuple[Family, ...]:
+@dataclass(frozen=True, slots=True)
+class Families:
+    """What was found, and the kinds of keys (in words) of which not all were looked at."""
+
+    found: tuple[Family, ...] = ()
+    unfinished: tuple[str, ...] = ()
+
+
+async def find_families(client: Any, shapes: Iterable[KeyShape], budget_s: float) -> Families:
     """The families of every shape. A user who may not scan sees none.
 
     A walk takes at most `budget_s` seconds. They run one after another, for the server can do only one at a
@@ -27,6 +38,7 @@ async def find_families(client: Any, shapes: Iterable[KeyShape], budget_s: float
     for shape in shapes:
         types.setdefault(shape.type, []).append(shape)
     found: list[Family] = []
+    unfinished: list[str] = []
     for kind, same in types.items():
         patterns: dict[str, list[KeyShape]] = {}
         for shape in same:
@@ -37,9 +49,11 @@ async def find_families(client: Any, shapes: Iterable[KeyShape], budget_s: float
                 found += families
                 continue
         for pattern, alike in patterns.items():
-            families, _ = await _walked(client, pattern, alike, budget_s)
+            families, complete = await _walked(client, pattern, alike, budget_s)
             found += families
-    return tuple(found)
+            if not complete:
+                unfinished.append(_NAMES.get(kind, kind))
+    return Families(tuple(found), tuple(dict.fromkeys(unfinished)))
 
 
 async def _walked(
@@ -49,7 +63,7 @@ async def _walked(
     from redis.exceptions import ResponseError
 
     counts: list[Counter[bytes]] = [Counter() for _ in shapes]
-    samples: list[dict[bytes, bytes]] = [{} for _ in shapes]
+    samples: list[dict[bytes, list[bytes]]] = [{} for _ in shapes]
     complete = False
     try:
         async for step in walk(client, pattern, budget_s=budget_s, kind=shapes[0].type, count=_STEP):
@@ -59,7 +73,15 @@ async def _walked(
     except ResponseError:
         return [], True
     families = [
-        Family(text(prefix), shape.type, count, text(sampled[prefix]), complete, shape)
+        Family(
+            text(prefix),
+            shape.type,
+            count,
+            text(sampled[prefix][0]),
+            complete,
+            shape,
+            tuple(text(key) for key in sampled[prefix]),
+        )
         for shape, counted, sampled in zip(shapes, counts, samples, strict=True)
         for prefix, count in counted.items()
     ]
@@ -67,7 +89,7 @@ async def _walked(
 
 
 def _count(
-    keys: Iterable[bytes], shape: KeyShape, counts: Counter[bytes], samples: dict[bytes, bytes]
+    keys: Iterable[bytes], shape: KeyShape, counts: Counter[bytes], samples: dict[bytes, list[bytes]]
 ) -> None:
     for key in keys:
         match = shape.key.match(key)
@@ -76,4 +98,6 @@ def _count(
         prefix = match.group(1)
         if prefix in samples or len(samples) < _MOST:
             counts[prefix] += 1
-            samples.setdefault(prefix, key)
+            seen = samples.setdefault(prefix, [])
+            if len(seen) < _EXAMPLES:
+                seen.append(key)

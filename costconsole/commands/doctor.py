@@ -6,12 +6,14 @@ import argparse
 import sys
 from dataclasses import asdict
 
+from costconsole.cache.earlier import EarlierLookups
 from costconsole.commands.output import print_json
 from costconsole.commands.session import DONE, Session, open_embedder, run_session
 from costconsole.doctor import Finding, acl_of, examine
 from costconsole.domain.errors import ExitCode
 from costconsole.domain.format import count
 from costconsole.domain.text import visible
+from costconsole.settings import lookups_file
 
 _MARK = {"ok": "✓", "warn": "!", "fail": "✗"}
 _SHOWN = 3
@@ -31,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _examine(session: Session, args: argparse.Namespace) -> int:
     findings = [Finding("redis", "ok", f"connected to {session.target.label}")]
+    earlier = EarlierLookups(lookups_file(), session.server.run_id)
     progress = _Progress(args.deep and not args.json and sys.stderr.isatty())
     async with open_embedder(session.settings) as embedder:
         embedder.start()
@@ -42,6 +45,7 @@ async def _examine(session: Session, args: argparse.Namespace) -> int:
             session.keys,
             embedder,
             deep=args.deep,
+            earlier=earlier,
             progress=progress.say,
             mappings=session.settings.caches,
         ):
@@ -50,6 +54,7 @@ async def _examine(session: Session, args: argparse.Namespace) -> int:
             if not args.json:
                 _say(finding)
         progress.clear()
+    earlier.keep()
     if args.json:
         print_json([asdict(finding) for finding in findings])
     return ExitCode.FAILED if any(f.status == "fail" for f in findings) else DONE

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from costconsole.cache.catalog import Survey
 from costconsole.cache.commands import arun_all
-from costconsole.cache.estimates import HitRate, UseMeter, betterdb_counts, unknowable
+from costconsole.cache.earlier import EarlierLookups
+from costconsole.cache.estimates import UseMeter
+from costconsole.cache.known import KnownFigures, near_misses, read_known, spend_line
 from costconsole.cache.reading import Readers
 from costconsole.cache.search import EntrySearch
 from costconsole.domain.entry import CacheInfo
@@ -43,6 +45,7 @@ async def examine_caches(
     *,
     budget: Budget = QUICK,
     meter: UseMeter | None = None,
+    earlier: EarlierLookups | None = None,
     hits_client: Any = None,
     progress: Progress = silent,
 ) -> AsyncIterator[Finding]:
@@ -80,7 +83,7 @@ async def examine_caches(
     ):
         yield finding
     if budget.entries:
-        for finding in await _hit_rates(client, caches, samples, seen, meter):
+        for finding in await _hit_rates(client, server, samples, seen, meter, earlier):
             yield finding
     yield _coverage(census, samples, budget)
 
@@ -156,28 +159,33 @@ def _of_one(sample: CacheSample, server: ServerInfo | None) -> list[Finding | No
 
 async def _hit_rates(
     client: Any,
-    caches: Sequence[CacheInfo],
+    server: ServerInfo | None,
     samples: Sequence[CacheSample],
     seen: Survey,
     meter: UseMeter | None,
+    earlier: EarlierLookups | None,
 ) -> list[Finding]:
     """What is known of the hits of caches that aren't our own: those are in the ledger."""
     if meter is not None:
         meter.note(seen.indexes)
-    counted = {rate.cache: rate for rate in await betterdb_counts(client)}
+    known = await read_known(
+        client,
+        seen,
+        meter=meter,
+        earlier=earlier,
+        uptime_ms=server.uptime_ms if server is not None else None,
+    )
     uses = {sample.cache.name: last_use(sample) for sample in samples}
-    rates: list[HitRate] = list(counted.values())
-    for cache in caches:
-        if cache.library == "costconsole" or cache.name in counted or cache.kind in ("router", "embeddings"):
-            continue
-        rates.append((meter.hit_rate(cache) if meter is not None else None) or unknowable(cache))
-    return [_hit_rate(rate, uses.get(rate.cache, "")) for rate in rates]
+    found = [_hit_rate(one, uses.get(one.cache, "")) for one in known.figures]
+    return found + [Finding("spend", "ok", spend_line(gauge), estimated=True) for gauge in known.gauges]
 
 
-def _hit_rate(rate: HitRate, use: str) -> Finding:
-    what = f"{rate.sentence}; {use}" if use else rate.sentence
-    step = f"exact figures: {rate.code}" if rate.code else ""
-    return Finding("hit rate", "ok", what, step, rate.lookups, estimated=not rate.counted, cache=rate.cache)
+def _hit_rate(known: KnownFigures, use: str) -> Finding:
+    what = "; ".join(part for part in (known.sentence, near_misses(known), use) if part)
+    step = f"exact figures: {known.code}" if known.code else ""
+    return Finding(
+        "hit rate", "ok", what, step, known.lookups, estimated=not known.counted, cache=known.cache
+    )
 
 
 def _coverage(census: Census, samples: Sequence[CacheSample], budget: Budget) -> Finding:

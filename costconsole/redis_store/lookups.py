@@ -7,7 +7,7 @@ up must take its own queries off.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _NAMES = ("FT.SEARCH", "FT.AGGREGATE", "FT.INFO")
@@ -25,3 +25,8 @@ def note(args: Sequence[Any]) -> None:
 def own_uses(index: str) -> int:
     """How often connections that only look on have asked this index since the process began."""
     return _asked[index]
+
+
+def all_own_uses() -> Mapping[str, int]:
+    """The same for every index that was asked."""
+    return dict(_asked)

@@ -46,6 +46,9 @@ class ServerInfo:
     denied: tuple[str, ...] = ()
     db: int = 0
     why_read_only: str = ""
+    run_id: str = ""
+    """Another one after every start of the server."""
+    uptime_ms: int | None = None
 
     @property
     def evicts(self) -> bool:
@@ -177,6 +180,8 @@ def _read(client: Any, first: Sequence[Any], asked: _Answers, tried: _Answers) -
         denied=denied,
         db=_db(client),
         why_read_only=why,
+        run_id=fields.get("run_id", ""),
+        uptime_ms=None if (up := _number(fields.get("uptime_in_seconds"))) is None else up * 1000,
     )
 
 

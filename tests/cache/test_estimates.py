@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from costconsole.cache.catalog import survey
-from costconsole.cache.estimates import Reading, UseMeter, counted, estimate, unknowable
+from costconsole.cache.estimates import Reading, UseMeter, counted, estimate, since_made, unknowable
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.domain.entry import CacheInfo
 from costconsole.redis_store.connect import connect_async
@@ -117,3 +117,34 @@ def test_a_cache_without_an_index_tells_which_line_would_help() -> None:
     assert found.rate is None
     assert "without a search index" in found.sentence
     assert "Ledger(" in found.code
+
+
+def index(uses: int, stores: int, own: int = 0) -> IndexInfo:
+    return IndexInfo("faq", "HASH", ("faq",), uses=uses, max_doc_id=stores, own_uses=own)
+
+
+@given(
+    hits=st.integers(0, 10_000),
+    misses=st.integers(0, 10_000),
+    own=st.integers(0, 99),
+    others=st.integers(0, 99),
+)
+def test_one_reading_tells_what_happened_since_the_index_was_made(
+    hits: int, misses: int, own: int, others: int
+) -> None:
+    found = since_made(FAQ, index(hits + misses + own + others, misses, own), earlier=others)
+    assert found.lookups == hits + misses
+    assert not found.counted
+    if hits + misses:
+        assert found.rate == pytest.approx(hits / (hits + misses))
+        assert "if every miss is stored once and nobody else asks and it began empty" in found.sentence
+    else:
+        assert found.rate is None
+        assert "nobody but us" in found.sentence
+
+
+def test_after_a_restart_one_reading_tells_nothing() -> None:
+    found = since_made(FAQ, index(40, 1_000), uptime_ms=3_600_000)
+    assert (found.rate, found.lookups) == (None, 40)
+    assert "or the server started (1 h)" in found.sentence
+    assert "can't be told" in found.sentence

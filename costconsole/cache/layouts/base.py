@@ -43,6 +43,8 @@ class Family:
     complete: bool
     shape: KeyShape | None = None
     """The shape by which they were found; `sample` is one of them."""
+    examples: tuple[str, ...] = ()
+    """A few of them, as the walk met them."""
 
 
 @dataclass(frozen=True, slots=True)

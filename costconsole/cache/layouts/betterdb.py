@@ -127,7 +127,7 @@ class BetterDBSemanticLayout(HashLayout):
             threshold=None if general is None else 1.0 - general,
             details=(
                 ("thresholds", json.dumps(thresholds)),
-                ("stats_key", f"{name}:__stats"),
+                ("stats_key", _stats_key(name, seen)),
                 ("window_key", f"{name}:__similarity_window"),
             ),
         )
@@ -149,12 +149,12 @@ class BetterDBAgentLayout(PlainLayout):
 
     def detect(self, seen: Surroundings) -> tuple[CacheInfo, ...]:
         names = [name for name, m in _registered(seen).items() if m.get("type") == "agent_cache"]
-        found = {f"{name}:llm:": self._cache(f"{name}:llm:", None, None) for name in names}
+        found = {f"{name}:llm:": self._cache(f"{name}:llm:", None, None, seen) for name in names}
         for family in seen.families:
             stored = mapping(from_json(seen.replies.get(_probe(family))))
             registered = family.prefix.rsplit(":", 2)[0] in names
             if registered or ("response" in stored and number(stored.get("storedAt")) is not None):
-                found[family.prefix] = self._cache(family.prefix, family.count, family.complete)
+                found[family.prefix] = self._cache(family.prefix, family.count, family.complete, seen)
         return tuple(found[prefix] for prefix in sorted(found))
 
     def owns(self, cache: CacheInfo, key: bytes) -> bool:
@@ -191,7 +191,7 @@ class BetterDBAgentLayout(PlainLayout):
             return None
         return _with_fields(entry, mapping(from_json(reply)), text(reply))
 
-    def _cache(self, prefix: str, count: int | None, complete: bool | None) -> CacheInfo:
+    def _cache(self, prefix: str, count: int | None, complete: bool | None, seen: Surroundings) -> CacheInfo:
         return CacheInfo(
             name=prefix.removesuffix(":"),
             library=self.library,
@@ -199,13 +199,18 @@ class BetterDBAgentLayout(PlainLayout):
             kind="exact",
             prefix=prefix,
             entries=count if complete else None,
-            details=(("stats_key", prefix.rsplit(":", 2)[0] + ":__stats"),),
+            details=(("stats_key", _stats_key(prefix.rsplit(":", 2)[0], seen)),),
         )
 
 
 def _registered(seen: Surroundings) -> dict[str, Mapping[str, Any]]:
     """The registry: what each cache says of itself, by its name."""
     return {name: mapping(from_json(marker)) for name, marker in pairs(seen.replies.get(_REGISTRY)).items()}
+
+
+def _stats_key(name: str, seen: Surroundings) -> str:
+    """Where it counts, as it announces."""
+    return shown(_registered(seen).get(name, {}).get("stats_key")) or f"{name}:__stats"
 
 
 def _thresholds(name: str, seen: Surroundings) -> dict[str, float | None]:
