@@ -85,12 +85,14 @@ def _found(
     age = layout.age(cache, reply) or ""
     entry = layout.parse(cache, key, reply) if layout.owns(cache, key) else None
     if entry is not None:
-        entry = layout.used(cache, with_use(entry, ttl, hits, last_hit), round(time.time() * 1000))
-        entry = replace(entry, fingerprint=digest(reply))
+        entry = with_use(entry, ttl, hits, last_hit, digest(reply))
+        entry = layout.used(cache, entry, round(time.time() * 1000))
     return Found(key, entry, age)
 
 
-def with_use(entry: CacheEntry, ttl: Any, hits: int | None, last_hit: int | None) -> CacheEntry:
+def with_use(
+    entry: CacheEntry, ttl: Any, hits: int | None, last_hit: int | None, fingerprint: str = ""
+) -> CacheEntry:
     """The entry with its time to live (the reply to PTTL) and its use, if that wasn't in the entry itself."""
     left = ttl if isinstance(ttl, int) and ttl >= 0 else None
     return replace(
@@ -98,6 +100,7 @@ def with_use(entry: CacheEntry, ttl: Any, hits: int | None, last_hit: int | None
         ttl_ms=left,
         hits=entry.hits if hits is None else hits,
         last_hit_ms=entry.last_hit_ms if last_hit is None else last_hit,
+        fingerprint=fingerprint or entry.fingerprint,
     )
 
 
