@@ -19,8 +19,8 @@ _WRITTEN = re.compile(
   | (?P<hour>\d{1,2}) (?: [:.] (?P<minute>[0-5]\d) )? (?!\d) \s? (?P<half>[ap])\.?m\b\.?
   | (?P<clock>(?<!\d)[012]?\d:[0-5]\d)(?!\d)
   | (?: (?P<before>[$€£¥₹]) \s? )? (?P<number>
-        \d{1,3} (?: (?:,\d{2,3})* ,\d{3} (?:\.\d+)? | (?:\.\d{3})+,\d{1,2}
-                 | (?:['’\u00a0\u2009\u202f]\d{3})+ ) (?!\d)
+        \d{1,3} (?: (?:,\d{2,3}){0,8} ,\d{3} (?:\.\d+)? | (?:\.\d{3}){1,8},\d{1,2}
+                 | (?:['’\u00a0\u2009\u202f]\d{3}){1,8} ) (?!\d)
       | \d+ ,\d{1,2} (?! [,\d] )
       | \d+ (?:\.\d+)?
     )
@@ -31,6 +31,7 @@ _WRITTEN = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _SHORT_SCALES = {"k": 1_000, "m": 10**6, "mn": 10**6, "mio": 10**6, "b": 10**9, "bn": 10**9}
+_LONGEST_SCALED = 40
 _PLAIN = UNITS | TEENS | TENS
 _NUMBER_WORDS = frozenset((*_PLAIN, *WEAK))
 _NO_CLOCK: frozenset[str] = frozenset()
@@ -133,10 +134,9 @@ def _value(written: str, scale: int, *, money: bool) -> str:
     elif comma >= 0:
         whole = whole.replace(".", "").replace(",", ".")
     whole, point, decimals = whole.partition(".")
-    if scale > 1:
-        places = len(decimals)
-        product = int(whole + decimals) * scale
-        return str(product // 10**places) if product % 10**places == 0 else f"{product / 10**places:g}"
+    if scale > 1 and len(written) <= _LONGEST_SCALED:
+        product, unit = int(whole + decimals) * scale, 10 ** len(decimals)
+        whole, decimals = str(product // unit), str(product % unit + unit)[1:].rstrip("0")
     if point and (money or not decimals.strip("0")):
         decimals = decimals.rstrip("0")
     return f"{_whole(whole)}.{decimals}" if decimals else _whole(whole)

@@ -19,6 +19,7 @@ _NOT_MEANT = re.compile(r"\bno\.?\s*(?=[#\d])|\bor (?:why |if )?not\b")
 """What negates nothing: "order no. 5", "or not"."""
 _TITLE_WORDS = 4
 _LONG_NAME = 6
+_LONGEST_GAP = 12
 
 
 class Text:
@@ -136,8 +137,9 @@ def opposed(one: Text, other: Text) -> set[str]:
 
 
 def _within_sentence(text: str, at: int) -> bool:
-    before = text[:at].rstrip(_OPENING)
-    return bool(before) and before[-1] not in _SENTENCE_ENDS and "\n" not in text[len(before) : at]
+    gap = text[max(0, at - _LONGEST_GAP) : at]
+    before = gap.rstrip(_OPENING)
+    return bool(before) and before[-1] not in _SENTENCE_ENDS and "\n" not in gap[len(before) :]
 
 
 def _negates(word: str) -> bool:

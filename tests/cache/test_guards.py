@@ -38,6 +38,8 @@ SAME_NUMBERS = [
     ("key 3F2A9C", "key 3f2a9c"),
     ("vitamin B12", "vitamin b-12"),
     ("CHF 12'500", "CHF 12500"),
+    ("1.234567 million", "1,234,567"),
+    ("1.2k", "1200.0"),
 ]
 OTHER_NUMBERS = [
     ("Can I return it within 30 days?", "Can I return it within 60 days?"),
@@ -154,8 +156,11 @@ def test_only_what_is_switched_on_fires_in_the_order_of_the_list() -> None:
     assert fired(one, other, 0.95, ()) == ()
 
 
+_ANY = st.text() | st.text("0123456789.,:$€kKmab pm'-/# \nAIİ٣")
+
+
 @settings(deadline=None)
-@given(st.text(), st.text())
+@given(_ANY, _ANY)
 def test_guards_take_any_text_and_neither_side_matters(one: str, other: str) -> None:
     assert fired(one, other, 0.95) == fired(other, one, 0.95)
     assert fired(one, one, 1.0) == ()
@@ -216,3 +221,12 @@ def test_the_effect_of_a_guard_is_counted_on_labelled_pairs() -> None:
     assert found["numbers"].ratio == pytest.approx((2 / 3) / (1 / 2))
     assert found["antonyms"] == GuardEffect(same=2, different=3, fires_same=0, fires_different=1)
     assert found["antonyms"].ratio is None
+
+
+@pytest.mark.parametrize(
+    "piece", ["1", "11,", "1.", "1 000", "Ab 1 ", "a1"], ids=lambda piece: piece.strip() or "blank"
+)
+def test_a_text_of_any_length_is_compared(piece: str) -> None:
+    text = piece * 5_000 + "k"
+    assert fired(text, text + " two 2", 0.95) == ("numbers",)
+    assert fired(text, text + " ", 0.95) == ()
