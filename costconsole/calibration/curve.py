@@ -215,6 +215,13 @@ def tallies(events: Sequence[Event], steps: Floats) -> tuple[NDArray[np.int64], 
     return labels, wrong
 
 
+def expected(posterior: Posterior, scores: Sequence[float] | Floats, grid: Sequence[float] = GRID) -> Floats:
+    """The median share of wrong hits at each threshold of `grid`; 0 where nothing would be a hit."""
+    import numpy as np
+
+    return _shares(posterior, np.sort(np.asarray(scores, dtype=float)), np.asarray(grid), 0.95)[1]
+
+
 def _shares(
     posterior: Posterior, logged: Floats, steps: Floats, confidence: float
 ) -> tuple[Floats, Floats, Floats]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from costconsole.calibration.bound import fewest, labels_needed
-from costconsole.calibration.curve import GRID, Point, Posterior, State, curve, fit
+from costconsole.calibration.curve import GRID, Point, Posterior, State, curve, expected, fit
 from costconsole.calibration.events import FLOOR, Event, evidence
 
 if TYPE_CHECKING:
@@ -112,13 +112,15 @@ def propose(
     )
 
 
-def low_end(posterior: Posterior, points: Sequence[Point], max_error: float) -> float:
+def low_end(posterior: Posterior, scores: Sequence[float] | Floats, max_error: float) -> float:
     """From where labels are worth drawing: the smallest threshold that the curve expects to keep the bound,
-    the strictest one where it expects none."""
-    return next(
-        (p.threshold for p in points if p.fhr is not None and p.fhr <= max_error),
-        max((p.threshold for p in points if p.hits), default=FLOOR),
-    )
+    the strictest one that had hits where it expects none."""
+    shares = expected(posterior, scores)
+    highest = max(scores, default=1.0)
+    hit = [(t, share) for t, share in zip(GRID, shares.tolist(), strict=True) if t <= highest]
+    if not hit:
+        return FLOOR
+    return next((t for t, share in hit if share <= max_error), hit[-1][0])
 
 
 def _fixed_sequence(points: tuple[Point, ...], max_error: float, confidence: float) -> tuple[Point, ...]:

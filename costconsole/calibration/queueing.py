@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from costconsole.calibration.curve import curve, fit
+from costconsole.calibration.curve import fit
 from costconsole.calibration.events import Event
 from costconsole.calibration.events import evidence as usable
 from costconsole.calibration.evidence import Evidence, with_texts
@@ -14,10 +14,8 @@ from costconsole.calibration.queue import draw
 
 def start_of(found: Evidence, max_error: float = 0.02) -> float:
     """From which similarity most labels are drawn: where a threshold might be certified, and be reached."""
-    used = usable(found.labels)
-    posterior = fit(used)
-    points = curve(posterior, found.scores, used, max_error=max_error)
-    return max(round(found.current - STEP, 3), low_end(posterior, points, max_error))
+    likely = low_end(fit(usable(found.labels)), found.scores, max_error)
+    return max(round(found.current - STEP, 4), likely)
 
 
 async def next_pairs(
