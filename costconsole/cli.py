@@ -23,8 +23,7 @@ costconsole: see, search and steer what LLM calls cost and what caches save.
   costconsole search "refund after 30 days" --json
 
 commands    demo doctor caches stats search show evict undo check ask
-            minimize threshold route routing config completion
-            (costconsole COMMAND --help)
+            minimize threshold route routing config completion (COMMAND --help)
 connection  --redis URL  --namespace NS  --ledger URL  --config FILE
             --ca-file F  --cert-file F  --key-file F  --read-only
 console     --theme NAME  --refresh S  --window 1h  --no-mouse

@@ -87,7 +87,7 @@ class Quality:
             return f"not better than random yet: {found} (0.50 is a coin)"
         return (
             f"{found} (0.50 is a coin): {self.share_for[50]:.0%} strong calls recover half of the gap, "
-            f"{self.share_for[80]:.0%} recover 80 %"
+            f"{self.share_for[80]:.0%} recover 80%"
         )
 
 
