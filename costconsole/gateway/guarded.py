@@ -82,9 +82,11 @@ class GuardedCaches:
         """None when the semantic cache can't be asked for this prompt."""
         if not self.search.allows() or not self.server.allows():
             return None
-        embedding = await self._embed(io, plan.prompt)
+        embedding = await self.embed(io, plan.prompt)
         if embedding is None or embedding.truncated:
             return None
+        if plan.decide is not None:
+            plan.decide(embedding)
         try:
             cache = await self._ready(io, embedding.dims)
             wanted = Wanted(plan.prompt, embedding.vector, plan.scope, plan.threshold, plan.policy.guards)
@@ -131,7 +133,7 @@ class GuardedCaches:
 
     async def warm(self, io: Io) -> None:
         """Do beforehand what the first call would wait for: the model, the index, the connection."""
-        embedding = await self._embed(io, "warm")
+        embedding = await self.embed(io, "warm")
         if embedding is None:
             return
         try:
@@ -139,7 +141,8 @@ class GuardedCaches:
         except self._faults as error:
             self._failed(self._circuit_for(error, self.search), error)
 
-    async def _embed(self, io: Io, text: str) -> Embedding | None:
+    async def embed(self, io: Io, text: str) -> Embedding | None:
+        """The embedding of a text, or None while the model is away."""
         if not self.model.allows():
             return None
         try:

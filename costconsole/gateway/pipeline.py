@@ -20,23 +20,31 @@ from costconsole.embedding.factory import make_embedder
 from costconsole.gateway.accounts import billed, call_of, failed_call
 from costconsole.gateway.completion import Completion, Found
 from costconsole.gateway.directory import Directory
-from costconsole.gateway.errors import Attempt
+from costconsole.gateway.errors import Attempt, ProviderError
 from costconsole.gateway.guarded import GuardedCaches, Near
 from costconsole.gateway.io import BlockingIo, Io, LoopIo, run_blocking
 from costconsole.gateway.per_loop import PerLoop
 from costconsole.gateway.plan import Plan, Prompt, check_params, digest_for, messages_of
 from costconsole.gateway.provider import Provider
+from costconsole.gateway.routing import Dispatcher, Routing
 from costconsole.gateway.single_flight import SingleFlight
 from costconsole.gateway.wire import Reply
 from costconsole.ledger.ledger import Ledger
 from costconsole.ledger.prices import PriceBook
 from costconsole.ledger.tokens import count, count_messages
+from costconsole.prompt.document import Level
 from costconsole.redis_store.connect import connect, connect_async
 from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.target import RedisTarget, parse_target
 
 Minimizer = Callable[[tuple[Message, ...]], tuple[tuple[Message, ...], int]]
 """Takes messages and gives them shorter, with the number of input tokens that are gone."""
+
+AUTO = "auto"
+"""The model's name that leaves the choice to the router, also without any routing config."""
+
+ROUTED = "routed"
+"""In place of a provider in what identifies a routed request: an answer serves whoever gave it."""
 
 _SHOWN = 2_000
 _POLICY_PATIENCE_S = 0.5
@@ -52,9 +60,16 @@ class Gateway:
     `model`, `tenant`, `route`, `tag` are what calls have that don't say otherwise. Providers are found by
     the model's name (gpt-*, o1..., claude-*), with their keys and base URLs from OPENAI_API_KEY,
     OPENAI_BASE_URL, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL; `base_url` and `api_key` set them here, and
-    `providers` adds others. `policy` replaces the live one in Redis, which is followed otherwise; `ttl_s`
-    (seconds) counts where the policy sets none. `embedder`, `ledger` and `prices` are made where not given,
-    and what was made is closed with the gateway. Raises UsageProblem for what can't be.
+    `providers` adds others.
+
+    The model `auto`, and every name in the config that `routing` gives (a file that is followed, a
+    RoutingConfig or a Router), is the router's affair: it chooses by task, and where a model fails another
+    one answers, never a lesser. `minimizer` shortens prompts before they are sent: a level (`safe`,
+    `strong`), a function of one's own, or None for not at all.
+
+    `policy` replaces the live one in Redis, which is followed otherwise; `ttl_s` (seconds) counts where the
+    policy sets none. `embedder`, `ledger` and `prices` are made where not given, and what was made is closed
+    with the gateway. Raises UsageProblem for what can't be.
     """
 
     def __init__(
@@ -75,7 +90,8 @@ class Gateway:
         prices: PriceBook | None = None,
         policy: Policy | None = None,
         ttl_s: float | None = None,
-        minimizer: Minimizer | None = None,
+        minimizer: Minimizer | Level | None = "safe",
+        routing: Routing | None = None,
         prompts: Literal["preview", "full", "off"] = "preview",
         redact: bool = False,
         cache_timeout_s: float = 0.5,
@@ -87,7 +103,10 @@ class Gateway:
         )
         self._model, self._tenant, self._route, self._tag = model, tenant, route, tag
         self._ttl_s = ttl_s
-        self._minimizer = minimizer
+        self._minimizer = _minimizer(minimizer)
+        self._routing = routing
+        self._dispatch: Dispatcher | None = None
+        self._dispatching = threading.Lock()
         self._shown = 0 if prompts == "off" else _SHOWN
         self._prices = prices or PriceBook()
         self._owns_ledger, self._owns_embedder = ledger is None, embedder is None
@@ -108,6 +127,8 @@ class Gateway:
         self._flights: SingleFlight[Found] = SingleFlight()
         self._policy = policy
         self._follower = PolicyFollower(lambda: connect(quick), self._keys)
+        if routing is not None:
+            self._dispatch = self._dispatcher()
         # The price list takes a quarter of a second to load, which must not fall on an event loop.
         threading.Thread(target=self._load_prices, name="costconsole-prices", daemon=True).start()
         if policy is None:
@@ -126,6 +147,11 @@ class Gateway:
     def problems(self) -> tuple[str, ...]:
         """Why calls go on without a cache at the moment, in sentences; empty when all is well."""
         return self._caches.problems
+
+    @property
+    def routing(self) -> Dispatcher:
+        """Who decides on models, and asks them."""
+        return self._dispatch or self._dispatcher()
 
     def complete(
         self,
@@ -180,6 +206,8 @@ class Gateway:
     def close(self) -> None:
         """Write what the ledger still has, and give back connections, threads and processes."""
         self._follower.close()
+        if self._dispatch is not None:
+            self._dispatch.close()
         self._directory.close()
         self._loops.close()
         self._blocking.close()
@@ -192,6 +220,8 @@ class Gateway:
         """`close` for an event loop."""
         import asyncio
 
+        if self._dispatch is not None:
+            await self._dispatch.aclose()
         await self._directory.aclose()
         await self._loops.aclose()
         await asyncio.to_thread(self.close)
@@ -207,6 +237,12 @@ class Gateway:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+    def _dispatcher(self) -> Dispatcher:
+        with self._dispatching:
+            if self._dispatch is None:
+                self._dispatch = Dispatcher(self._routing, self._embedder, self._directory, self._prices)
+            return self._dispatch
 
     def _load_prices(self) -> None:
         self._prices.prices("openai", self._model or "gpt-4o", at_ms=time.time_ns() // 1_000_000)
@@ -228,23 +264,30 @@ class Gateway:
         model = model or self._model
         if not model:
             raise UsageProblem("no model is named: pass model=..., here or to the Gateway")
-        asked, name = self._directory.find(model, provider)
+        routed = not provider and self._is_routed(model)
+        baseline: tuple[str, str] | None = None
+        if routed:
+            target, baseline = self.routing.begin(model)
+            asked, name = target.provider, model
+        else:
+            asked, name = self._directory.find(model, provider)
         check_params(params)
         messages, policy = messages_of(prompt, system, template), self.policy
-        sent, removed = (
-            self._minimizer(messages) if self._minimizer and policy.minimization else (messages, 0)
-        )
+        sent, removed = messages, 0
+        # A mark on the whole request lets the provider keep all of it: not a byte is touched then.
+        if self._minimizer is not None and policy.minimization and not params.get("cache_control"):
+            sent, removed = self._minimizer(messages)
         request = Request(
             model=name,
             messages=sent,
             params=params,
-            provider=asked.name,
+            provider=ROUTED if routed else asked.name,
             tenant=self._tenant if tenant is None else tenant,
             template=template,
         )
         text = prompt if isinstance(prompt, str) and sent is messages else None
         cached, digest = digest_for(request, policy, cache, plain=text is not None and not params)
-        return Plan(
+        plan = Plan(
             request=request,
             provider=asked,
             model=name,
@@ -258,8 +301,18 @@ class Gateway:
             input_minimized=removed,
             ts_ms=ts_ms,
             started=started,
+            baseline=baseline,
+            original=None if sent is messages else replace(request, messages=messages),
             words=None if text is None else text.strip(),
         )
+        if routed:
+            self.routing.attach(plan)
+        return plan
+
+    def _is_routed(self, model: str) -> bool:
+        if self._routing is None and model != AUTO:
+            return False
+        return self.routing.knows(model)
 
     async def _call(self, io: Io, plan: Plan) -> Completion:
         try:
@@ -289,7 +342,12 @@ class Gateway:
             hit = _semantic_hit(plan, near)
             if hit is not None:
                 return hit
-        reply, attempts = await io.ask(plan.provider, plan.model, plan.request.messages, plan.request.params)
+        if plan.baseline is None:
+            reply, attempts = await io.ask(
+                plan.provider, plan.model, plan.request.messages, plan.request.params
+            )
+        else:
+            reply, attempts = await self.routing.ask(io, plan, self._caches.embed, self._passed_on)
         answer = _answer(plan, reply, attempts)
         plan.billed = (answer.usage, reply.provider_cost_nano)
         key = ""
@@ -298,6 +356,18 @@ class Gateway:
             key = await self._caches.keep(io, plan, answer, near, storable(answer), shown)
         outcome = Outcome.MISS if plan.asked else Outcome.BYPASS
         return Found(answer, outcome, key, plan.similarity, reply.provider_cost_nano)
+
+    def _passed_on(self, plan: Plan, error: ProviderError, latency_ms: float) -> None:
+        """A model failed, and another one is asked: its attempt is a line of its own."""
+        self._ledger.record(failed_call(plan, error, self._prices, latency_ms))
+
+
+def _minimizer(wanted: Minimizer | Level | None) -> Minimizer | None:
+    if wanted == "safe" or wanted == "strong":
+        from costconsole.prompt.messages import PromptMinimizer
+
+        return PromptMinimizer(wanted)
+    return wanted
 
 
 def _semantic_hit(plan: Plan, near: Near) -> Found | None:
@@ -345,6 +415,7 @@ def _answer(plan: Plan, reply: Reply, attempts: tuple[Attempt, ...]) -> Answer:
         usage=usage,
         raw=reply.raw,
         finish_reason=reply.finish_reason,
+        route=plan.route if plan.choice is not None else "",
     )
 
 

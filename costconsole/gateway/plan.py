@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from costconsole.cache.cacheable import cacheable, why_uncacheable
 from costconsole.cache.canonical import digest, prompt_text, scope_of
@@ -15,6 +15,10 @@ from costconsole.domain.call import Usage
 from costconsole.domain.errors import UsageProblem
 from costconsole.domain.figures import Policy
 from costconsole.gateway.provider import Provider
+
+if TYPE_CHECKING:
+    from costconsole.embedding.embedder import Embedding
+    from costconsole.routing.choice import Choice
 
 Prompt = str | Sequence[Mapping[str, Any]]
 _SLOT = "{prompt}"
@@ -45,8 +49,14 @@ class Plan:
     started: float
     baseline: tuple[str, str] | None = None
     """Provider and model that routing saves against, where the router may choose."""
+    original: Request | None = None
+    """The request before it was minimized, where it was: meaning and scope are the original's."""
     words: str | None = None
     """The user's own words where they are known already."""
+    decide: Callable[[Embedding], None] | None = field(default=None)
+    """Told the prompt's embedding before the cache is asked."""
+    choice: Choice | None = field(default=None)
+    """What the router chose."""
     leads: bool = field(default=False)
     """Did the work itself, instead of following another call for the same."""
     asked: bool = field(default=False)
@@ -62,6 +72,11 @@ class Plan:
     cancelled after its answer."""
     _scope: str | None = field(default=None)
     _semantic: bool | None = field(default=None)
+
+    @property
+    def whole(self) -> Request:
+        """The request as the caller made it."""
+        return self.original or self.request
 
     @property
     def exact(self) -> bool:
@@ -84,13 +99,13 @@ class Plan:
     @property
     def prompt(self) -> str:
         if self.words is None:
-            self.words = prompt_text(self.request)
+            self.words = prompt_text(self.whole)
         return self.words
 
     @property
     def scope(self) -> str:
         if self._scope is None:
-            self._scope = scope_of(self.request)
+            self._scope = scope_of(self.whole)
         return self._scope
 
     @property

@@ -56,9 +56,18 @@ class PriceBook:
 
     def __init__(self, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         overrides = overrides or {}
-        self._overrides = _read_overrides(overrides)
+        self._given = _read_overrides(overrides)
+        self._overrides = self._given
         self._known: dict[tuple[str, str, Processing, int], Tariff | None] = {}
         self._lock = Lock()
+
+    def override(self, prices: Mapping[str, Mapping[str, Any]]) -> None:
+        """Prices that count beneath those given at the start, from now on, instead of any given so before.
+        Raises UsageProblem for one that can't be read."""
+        added = _read_overrides(prices)
+        with self._lock:
+            self._overrides = added | self._given
+            self._known.clear()
 
     @property
     def version(self) -> str:
