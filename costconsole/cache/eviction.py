@@ -80,7 +80,8 @@ class Eviction:
                 complete = False
                 break
         sample = await sample_of(self._client, found[:_SAMPLE])
-        weight = await weigh(self._client, found)
+        about = len(found) if complete else self._about(selection, len(found))
+        weight = await weigh(self._client, found, about or len(found))
         impossible = await self._no_undo(found[0].key if found else None)
         warning = await memory_warning(self._client, self._server, self._keys, weight or 0)
         return Preview(
@@ -93,6 +94,7 @@ class Eviction:
             impossible=impossible,
             warning="" if impossible else warning,
             selection=frozen(selection, found, at, complete=complete),
+            about=about,
         )
 
     async def evict(
@@ -332,6 +334,14 @@ class Eviction:
             f"the index {', '.join(gone)} is gone: the entries are back, but can't be searched until "
             "their writer makes it again"
         )
+
+    def _about(self, selection: Selection, found: int) -> int | None:
+        """How many entries are meant, when it is all of some caches: those count themselves."""
+        if selection.vector or selection.text or selection.where or selection.keys:
+            return None
+        counts = [cache.entries for cache in self._search.caches if cache.name in selection.caches]
+        known = [count for count in counts if count is not None]
+        return max(found, sum(known)) if len(known) == len(counts) else None
 
     async def _no_undo(self, key: bytes | None) -> str:
         """Why an eviction could not be undone, or ""."""

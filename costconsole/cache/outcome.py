@@ -42,9 +42,10 @@ def ended(error: BaseException) -> str:
 class Preview:
     """What an eviction would remove. `complete` False: `count` is what was found in the time there was.
 
-    `selection` is what to evict so that it is what was shown here. `bytes` is estimated from up to 200
-    entries; the copies take as much for `undo_hours`. `impossible` is a sentence if it can't be undone,
-    `warning` one if the copies may not fit.
+    `about` is how many it will be, as far as that is known: `count`, or what the caches are known to hold
+    where whole ones go. `selection` is what to evict so that it is what was shown here. `bytes` is estimated
+    from up to 200 entries, for as many as `about` says; the copies take as much for `undo_hours`.
+    `impossible` is a sentence if it can't be undone, `warning` one if the copies may not fit.
     """
 
     count: int
@@ -56,6 +57,7 @@ class Preview:
     impossible: str
     warning: str
     selection: Selection
+    about: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

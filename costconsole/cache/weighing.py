@@ -51,8 +51,8 @@ async def sample_of(client: Any, found: Sequence[Match]) -> tuple[CacheEntry, ..
     return tuple(sample)
 
 
-async def weigh(client: Any, found: Sequence[Match]) -> int | None:
-    """Bytes of all that was found, from every n-th of it."""
+async def weigh(client: Any, found: Sequence[Match], count: int) -> int | None:
+    """Bytes of so many entries, from every n-th of those that were found."""
     chosen = found[:: max(1, len(found) // _WEIGHED)]
     keys = [
         key
@@ -64,7 +64,7 @@ async def weigh(client: Any, found: Sequence[Match]) -> int | None:
         return 0
     replies = await arun_all(client, [("MEMORY", "USAGE", key) for key in keys])
     sizes = [reply for reply in replies if isinstance(reply, int)]
-    return round(sum(sizes) * len(found) / len(chosen)) if sizes else None
+    return round(sum(sizes) * count / len(chosen)) if sizes else None
 
 
 async def memory_warning(client: Any, server: ServerInfo, keys: Keys, weight: int) -> str:

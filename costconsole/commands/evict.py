@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
                 on_progress=progress_line() if not args.json else None,
                 stop=stop,
                 undoable=not args.no_undo,
-                total=preview.count if preview.complete else None,
+                total=preview.about,
             )
             _print_done(done, args)
             if stop.is_set():
@@ -111,6 +111,7 @@ def _print_preview(preview: Preview, args: argparse.Namespace) -> None:
             "dry_run": True,
             "count": preview.count,
             "complete": preview.complete,
+            "about": preview.about,
             "bytes": preview.bytes,
             "caches": list(preview.caches),
             "sample": [as_document(entry) for entry in preview.sample],
@@ -124,7 +125,9 @@ def _print_preview(preview: Preview, args: argparse.Namespace) -> None:
 def _sentence(preview: Preview, no_undo: bool) -> str:
     if not preview.count:
         return "Nothing matches."
-    many = f"{'' if preview.complete else 'at least '}{count(preview.count)}"
+    many = count(preview.count)
+    if not preview.complete:
+        many = f"at least {many}" if preview.about is None else f"about {count(preview.about)}"
     what = (
         f"{many} {'entry' if preview.count == 1 else 'entries'} of {', '.join(map(visible, preview.caches))}"
     )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 
+from costconsole.cache.entryfilter import EntryFilter
 from costconsole.cache.eviction import Listed, Progress, Selection
 from costconsole.demo.server import EmbeddedRedis
 from costconsole.redis_store.connect import connect_async
@@ -196,3 +197,20 @@ async def test_what_a_writer_changes_or_adds_meanwhile_stays(aclient: Any, clien
     assert {key: client.hget(key, "response").decode() for key in written} == written
     assert {key.decode() for key in client.scan_iter("llmcache:*", count=1_000)} == set(keys) | set(written)
     assert [entry["what"] for entry in audit(client)] == ["evict", "undo"]
+
+
+async def test_a_preview_that_ran_out_of_time_says_about_how_many(aclient: Any, client: Any) -> None:
+    redisvl_index(client, "llmcache")
+    keys = fill(client, 700)
+    eviction = await evicting(aclient)
+    chosen = Selection(caches=("llmcache",))
+    cut, whole = await eviction.preview(chosen, budget_s=0), await eviction.preview(chosen)
+    assert (cut.count < 700, cut.complete, cut.about) == (True, False, 700)
+    assert (whole.count, whole.complete, whole.about) == (700, True, 700)
+    assert cut.bytes is not None
+    assert cut.bytes == pytest.approx(whole.bytes, rel=0.05)
+    some = Selection(caches=("llmcache",), where=EntryFilter(older_than_ms=1))
+    assert (await eviction.preview(some, budget_s=0)).about is None
+    # What was not counted in time goes as well.
+    assert (await eviction.evict(cut.selection)).evicted == 700
+    assert client.exists(*keys) == 0

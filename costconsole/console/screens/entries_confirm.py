@@ -185,9 +185,9 @@ def preview_lines(preview: Preview, what: str, now_ms: int, width: int) -> list[
     if preview.warning:
         fact("memory", preview.warning, "warn")
     if not preview.complete:
-        fact(
-            "count", "counting took too long: all that match now are evicted, also those not counted", "warn"
-        )
+        about = "" if preview.about is None else f", of about {preview.about:,}"
+        words = f"counting took too long{about}: all that match now are evicted, also those not counted"
+        fact("count", words, "warn")
     lines.append(())
     if preview.sample:
         some = len(preview.sample) < preview.count
