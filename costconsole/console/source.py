@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from costconsole.cache.page import EntryPage
     from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
     from costconsole.domain.figures import LedgerView
+    from costconsole.domain.known import Known
     from costconsole.domain.window import Window
     from costconsole.embedding.embedder import Embedding
     from costconsole.health.finding import Finding
@@ -133,6 +134,13 @@ class Source(Protocol):
 
     async def caches_changed(self) -> bool:
         """Whether caches came or went since `caches` looked: cheap enough to ask every few seconds."""
+        ...
+
+    async def known(self) -> Known:
+        """What can be known of the caches without a ledger, and whether all keys were looked at.
+
+        Asked again after half a minute, estimates are of what happened since; not to be polled.
+        """
         ...
 
     def examine(self, progress: Callable[[str], None]) -> AsyncIterator[Finding]:
