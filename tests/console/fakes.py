@@ -14,6 +14,7 @@ from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
 from costconsole.domain.errors import ConnectionProblem, Problem
 from costconsole.domain.figures import Figures, LedgerView, Point, Policy, Slice
 from costconsole.domain.histogram import Histogram
+from costconsole.domain.known import Known
 from costconsole.domain.window import WINDOWS, Window
 from costconsole.embedding.embedder import Embedding
 
@@ -309,6 +310,7 @@ class FakeSource:
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     eviction: Any = None
     known_caches: tuple[CacheInfo, ...] = CACHES
+    known_figures: Known = field(default_factory=Known)
     asked: list[Window] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
@@ -351,6 +353,9 @@ class FakeSource:
 
     async def caches_changed(self) -> bool:
         return False
+
+    async def known(self) -> Known:
+        return self.known_figures
 
 
 def refused() -> ConnectionProblem:
