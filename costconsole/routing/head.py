@@ -55,6 +55,13 @@ class Head:
         powers = np.exp(logits - logits.max())
         return [float(value) for value in powers / powers.sum()]
 
+    def labels_of(self, vectors: Any, features: Any, odds: Any) -> Any:
+        """The likeliest label of each row."""
+        import numpy as np
+
+        logits = head_inputs(vectors, features, odds) @ self.weights.T + self.bias
+        return np.array(self.labels)[logits.argmax(axis=1)]
+
     def stored(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What goes into a file."""
         return {**self.note, "recipe": RECIPE, "labels": list(self.labels)}, {

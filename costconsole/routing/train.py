@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from costconsole.domain.errors import UsageProblem
@@ -137,7 +137,7 @@ def learn(
     head: Head | None = None
     figures: _Figures = (None, None, None, None)
     if len({example.label for example in labelled}) > 1:
-        shipped = _Shipped(embedder)
+        shipped = Shipped(embedder)
         head, figures = _learn_tasks(labelled, inputs.part(0, len(labelled)), shipped)
     gain = None
     if len(outcomes) >= LEAST_OUTCOMES:
@@ -191,7 +191,7 @@ class _Inputs:
         return vectors, np.array(self._features[start:end], dtype=np.float32)
 
 
-class _Shipped:
+class Shipped:
     """The shipped examples as training rows, and as centroids."""
 
     def __init__(self, embedder: Embedder) -> None:
@@ -219,7 +219,7 @@ class _Shipped:
 
 
 def _learn_tasks(
-    labelled: Sequence[Example], inputs: tuple[Any, Any], shipped: _Shipped
+    labelled: Sequence[Example], inputs: tuple[Any, Any], shipped: Shipped
 ) -> tuple[Head, _Figures]:
     import numpy as np
 
@@ -235,12 +235,20 @@ def _learn_tasks(
         kept = np.setdiff1d(order, held)
         names, weights, bias = _fit(rows[kept], labels[kept], shipped)
         unseen[held] = np.array(names)[(rows[held] @ weights.T + bias).argmax(axis=1)]
-    names, weights, bias = _fit(rows, labels, shipped)
+    head = learn_head(labels, vectors, shown, shipped)
     accuracy, tier = _agreement(unseen, labels)
     accuracy_before, tier_before = _agreement(before, labels)
     note = {"labels_used": len(labels), "accuracy": accuracy, "tier": tier}
-    head = Head(tuple(names), weights.astype(np.float32), bias.astype(np.float32), note)
-    return head, (accuracy, accuracy_before, tier, tier_before)
+    return replace(head, note=note), (accuracy, accuracy_before, tier, tier_before)
+
+
+def learn_head(labels: Any, vectors: Any, shown: Any, shipped: Shipped) -> Head:
+    """Fit on n labels, vectors (n, d) and features (n, f)."""
+    import numpy as np
+
+    rows = head_inputs(vectors, shown, shipped.odds(vectors, shown))
+    names, weights, bias = _fit(rows, labels, shipped)
+    return Head(tuple(names), weights.astype(np.float32), bias.astype(np.float32), {})
 
 
 def _stratified(labels: Any) -> Any:
@@ -251,7 +259,7 @@ def _stratified(labels: Any) -> Any:
     return shuffled[np.argsort(labels[shuffled], kind="stable")]
 
 
-def _fit(rows: Any, labels: Any, shipped: _Shipped) -> tuple[list[str], Any, Any]:
+def _fit(rows: Any, labels: Any, shipped: Shipped) -> tuple[list[str], Any, Any]:
     """Multinomial logistic regression. The shipped examples of the labels in use count a little too, and
     rare labels count for more as long as there are few prompts."""
     import numpy as np
