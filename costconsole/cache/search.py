@@ -149,8 +149,15 @@ class EntrySearch:
         if cache is None:
             return None
         layout = layout_of(cache)
-        whole, ttl, size = await arun_all(
-            self._client, [layout.read_whole(cache, raw), ("PTTL", raw), ("MEMORY", "USAGE", raw)]
+        # Idle time first: a connection of somebody else's making may touch what it reads.
+        idle, whole, ttl, size = await arun_all(
+            self._client,
+            [
+                ("OBJECT", "IDLETIME", raw),
+                layout.read_whole(cache, raw),
+                ("PTTL", raw),
+                ("MEMORY", "USAGE", raw),
+            ],
         )
         entry = None if isinstance(whole, Exception) else layout.parse_whole(cache, raw, whole)
         if entry is None:
@@ -158,7 +165,8 @@ class EntrySearch:
         listed = (await self._fill([raw]))[raw] or entry
         entry = with_use(entry, ttl, listed.hits, listed.last_hit_ms)
         size_bytes = size if isinstance(size, int) and size else None
-        return replace(entry, size_bytes=size_bytes, fingerprint=listed.fingerprint)
+        idle_ms = idle * 1000 if isinstance(idle, int) else None
+        return replace(entry, size_bytes=size_bytes, idle_ms=idle_ms, fingerprint=listed.fingerprint)
 
     async def weights(self, keys: Iterable[str]) -> dict[str, Weight]:
         """Size in memory and idle time of entries, by key; reading them disturbs neither."""

@@ -15,20 +15,29 @@ class Hint:
     key: str
     what: str
     enabled: bool = True
+    needed: bool = False
+    """Whether room is kept for it, whatever stands before it."""
 
 
 def footer_line(hints: Iterable[Hint], width: int) -> Line:
-    """As many hints as fit whole, in their order. A disabled one is dimmed and in brackets."""
+    """As many hints as fit whole, in their order, those that are needed in any case. A disabled one is
+    dimmed and in brackets."""
+    parts = [(hint, _part(hint)) for hint in hints]
+    kept_free = sum(width_of(part) for hint, part in parts if hint.needed)
     line: Line = ((" ", "text"),)
-    for hint in hints:
-        if hint.enabled:
-            part: Line = ((hint.key, "accent"), (f" {hint.what}  ", "muted"))
-        else:
-            part = ((f"({hint.key} {hint.what})  ", "faint"),)
-        if width_of(line) + width_of(part) - 2 > width:
+    for hint, part in parts:
+        if hint.needed:
+            kept_free -= width_of(part)
+        if width_of(line) + width_of(part) + kept_free - 2 > width:
             continue
         line = (*line, *part)
     return line
+
+
+def _part(hint: Hint) -> Line:
+    if hint.enabled:
+        return ((hint.key, "accent"), (f" {hint.what}  ", "muted"))
+    return ((f"({hint.key} {hint.what})  ", "faint"),)
 
 
 def message_line(text: str, *, bad: bool) -> Line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -34,6 +35,8 @@ _LAST = (
     (("app.copy",), "copy"),
     (("app.export",), "export"),
 )
+_NEEDED = frozenset({"app.help", "app.commands", "app.filter", "app.quit"})
+"""Shown whatever else is."""
 
 
 class MainScreen(Screen[None], inherit_bindings=False):
@@ -198,7 +201,10 @@ class MainScreen(Screen[None], inherit_bindings=False):
         for action, found in bound.items():
             if found.node is not self.app and found.binding.show:
                 yield Hint(keys[action][0], found.binding.description, found.enabled)
-        yield from _named(_LAST, keys, bound)
+        for hint in _named(_LAST, keys, bound):
+            if hint.what == "filter" and self.page is not None:
+                hint = replace(hint, what=self.page.FILTER_WORD)
+            yield hint
 
 
 def _named(
@@ -210,4 +216,5 @@ def _named(
         there = [action for action in actions if action in bound]
         if there:
             shown = " ".join(keys[action][0] for action in there)
-            yield Hint(shown, what, all(bound[action].enabled for action in there))
+            enabled = all(bound[action].enabled for action in there)
+            yield Hint(shown, what, enabled, needed=not _NEEDED.isdisjoint(there))

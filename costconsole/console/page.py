@@ -38,6 +38,9 @@ class Page(Widget):
     FIRST_FOCUS: ClassVar[str] = ""
     """Selector of the widget that has the focus on the first visit; the first focusable one if empty."""
 
+    FILTER_WORD: ClassVar[str] = "filter"
+    """What `/` does here, as the footer says it."""
+
     DEFAULT_CSS = "Page { width: 1fr; height: 1fr; }"
 
     @property

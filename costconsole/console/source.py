@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from costconsole.cache.entryfilter import EntryFilter
     from costconsole.cache.eviction import Evicted, Preview, Progress, Restored, Selection, Undoable
     from costconsole.cache.page import EntryPage
+    from costconsole.cache.reading import Weight
     from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
     from costconsole.domain.figures import LedgerView
     from costconsole.domain.known import Known
@@ -51,18 +53,43 @@ class EntrySearch(Protocol):
     """Finding cached entries, as `costconsole.cache.search` does. Every method may raise a Problem."""
 
     async def newest(
-        self, cache: CacheInfo | None = None, limit: int = 50, before: Any = None
+        self,
+        cache: CacheInfo | None = None,
+        limit: int = 50,
+        before: Any = None,
+        *,
+        where: EntryFilter = ...,
+        oldest: bool = False,
+    ) -> EntryPage: ...
+
+    async def most_hit(
+        self, caches: CacheInfo | None = None, limit: int = 50, *, where: EntryFilter = ...
     ) -> EntryPage: ...
 
     async def by_vector(
-        self, vector: bytes, caches: Sequence[CacheInfo] | None = None, k: int = 20
+        self,
+        vector: bytes,
+        caches: Sequence[CacheInfo] | None = None,
+        k: int = 20,
+        *,
+        where: EntryFilter = ...,
     ) -> EntryPage: ...
 
     async def by_text(
-        self, query: str, caches: Sequence[CacheInfo] | None = None, limit: int = 50, before: Any = None
+        self,
+        query: str,
+        caches: Sequence[CacheInfo] | None = None,
+        limit: int = 50,
+        before: Any = None,
+        *,
+        where: EntryFilter = ...,
     ) -> EntryPage: ...
 
-    async def by_key(self, query: str, limit: int = 50, before: Any = None) -> EntryPage: ...
+    async def by_key(
+        self, query: str, limit: int = 50, before: Any = None, *, where: EntryFilter = ...
+    ) -> EntryPage: ...
+
+    async def weights(self, keys: Sequence[str]) -> Mapping[str, Weight]: ...
 
     async def entry(self, key: str) -> CacheEntry | None: ...
 

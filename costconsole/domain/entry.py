@@ -73,6 +73,8 @@ class CacheEntry:
     cost_nano: int | None = None
     """What the answer cost when it was made, in nano-dollars, where its writer stored that."""
     size_bytes: int | None = None
+    idle_ms: int | None = None
+    """Milliseconds in which no client used its key, where the server keeps count of that."""
     embedded: str | None = field(default=None, compare=False, repr=False)
     """The text whose vector is stored, where the prompt as it is shown isn't all of it."""
     fields: tuple[tuple[str, str], ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from costconsole.cache.entryfilter import NOTHING, EntryFilter
 from costconsole.cache.page import Cursor, EntryPage, ScanPlace
 from costconsole.cache.scan import Position
 from costconsole.domain.entry import CacheEntry, CacheInfo
@@ -54,7 +55,12 @@ class EchoSearch(fakes.FakeSearch):
         self.note = ""
 
     async def by_vector(
-        self, vector: bytes, caches: Sequence[CacheInfo] | None = None, k: int = 20
+        self,
+        vector: bytes,
+        caches: Sequence[CacheInfo] | None = None,
+        k: int = 20,
+        *,
+        where: EntryFilter = NOTHING,
     ) -> EntryPage:
         self.asked.append(("vector", vector.decode()))
         if self.problem is not None:
@@ -62,15 +68,27 @@ class EchoSearch(fakes.FakeSearch):
         entry = replace(self.found[0], prompt=f"found for {vector.decode()}")
         return EntryPage((entry,), note=self.note, partial=bool(self.note))
 
-    async def newest(self, cache: CacheInfo | None = None, limit: int = 50, before: Any = None) -> EntryPage:
+    async def newest(
+        self,
+        cache: CacheInfo | None = None,
+        limit: int = 50,
+        before: Any = None,
+        *,
+        where: EntryFilter = NOTHING,
+        oldest: bool = False,
+    ) -> EntryPage:
         if not self.count:
-            return await super().newest(cache, limit, before)
-        self._answer("newest", cache)
+            return await super().newest(cache, limit, before, where=where, oldest=oldest)
+        self._answer("oldest" if oldest else "newest", cache)
         self.pages_read += 1
         start = before.places["all"].looked_at if before is not None else 0
         end = min(self.count, start + limit)
         more = Cursor({"all": ScanPlace(Position(), (), end)}) if end < self.count else None
-        return EntryPage(tuple(numbered(n) for n in range(start, end)), self.count, more)
+        numbers = range(start, end) if not oldest else range(self.count - start - 1, self.count - end - 1, -1)
+        shown = tuple(e for e in map(numbered, numbers) if where.holds(e, fakes.NOW_MS))
+        partial = bool(where) and more is not None
+        note = f"looked at {end:,} of {self.count:,} entries of support so far" if partial else ""
+        return EntryPage(shown, self.count, more, partial, note)
 
 
 def numbered(n: int) -> CacheEntry:

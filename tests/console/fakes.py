@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from costconsole.cache.entryfilter import NOTHING, EntryFilter
 from costconsole.cache.page import EntryPage
+from costconsole.cache.reading import Weight
 from costconsole.console.source import Link
 from costconsole.domain.call import Call, CostStatus, Outcome, Savings
 from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
@@ -237,6 +239,7 @@ class FakeSearch:
     def __init__(self, found: tuple[CacheEntry, ...] | None = None) -> None:
         self.found = entries() if found is None else found
         self.asked: list[tuple[str, object]] = []
+        self.wheres: list[EntryFilter] = []
         self.problem: Problem | None = None
 
     def _answer(self, how: str, what: object) -> tuple[CacheEntry, ...]:
@@ -245,25 +248,61 @@ class FakeSearch:
             raise self.problem
         return self.found
 
-    async def newest(self, cache: CacheInfo | None = None, limit: int = 50, before: Any = None) -> EntryPage:
-        found = self._answer("newest", cache)
+    def _passing(self, found: tuple[CacheEntry, ...], where: EntryFilter) -> tuple[CacheEntry, ...]:
+        self.wheres.append(where)
+        return tuple(entry for entry in found if where.holds(entry, NOW_MS))
+
+    async def newest(
+        self,
+        cache: CacheInfo | None = None,
+        limit: int = 50,
+        before: Any = None,
+        *,
+        where: EntryFilter = NOTHING,
+        oldest: bool = False,
+    ) -> EntryPage:
+        found = self._passing(self._answer("oldest" if oldest else "newest", cache), where)
         if cache is not None:
             found = tuple(entry for entry in found if entry.cache == cache.name)
-        return EntryPage(found[:limit], total=len(found))
+        return EntryPage(tuple(reversed(found))[:limit] if oldest else found[:limit], total=len(found))
+
+    async def most_hit(
+        self, caches: CacheInfo | None = None, limit: int = 50, *, where: EntryFilter = NOTHING
+    ) -> EntryPage:
+        found = self._passing(self._answer("most_hit", caches), where)
+        return EntryPage(tuple(sorted(found, key=lambda e: -(e.hits or 0)))[:limit])
 
     async def by_vector(
-        self, vector: bytes, caches: Sequence[CacheInfo] | None = None, k: int = 20
+        self,
+        vector: bytes,
+        caches: Sequence[CacheInfo] | None = None,
+        k: int = 20,
+        *,
+        where: EntryFilter = NOTHING,
     ) -> EntryPage:
-        return EntryPage(self._answer("vector", vector)[:k])
+        return EntryPage(self._passing(self._answer("vector", vector), where)[:k])
 
     async def by_text(
-        self, query: str, caches: Sequence[CacheInfo] | None = None, limit: int = 50, before: Any = None
+        self,
+        query: str,
+        caches: Sequence[CacheInfo] | None = None,
+        limit: int = 50,
+        before: Any = None,
+        *,
+        where: EntryFilter = NOTHING,
     ) -> EntryPage:
-        found = self._answer("text", query)
+        found = self._passing(self._answer("text", query), where)
         return EntryPage(tuple(e for e in found if query.lower() in (e.prompt or "").lower()))
 
-    async def by_key(self, query: str, limit: int = 50, before: Any = None) -> EntryPage:
-        return EntryPage(tuple(e for e in self._answer("key", query) if query in e.key))
+    async def by_key(
+        self, query: str, limit: int = 50, before: Any = None, *, where: EntryFilter = NOTHING
+    ) -> EntryPage:
+        found = self._passing(self._answer("key", query), where)
+        return EntryPage(tuple(e for e in found if query in e.key))
+
+    async def weights(self, keys: Sequence[str]) -> dict[str, Weight]:
+        """Sizes and idle times that follow from the last digits of a key."""
+        return {key: Weight(1000 + int(key[-3:], 16), int(key[-2:], 16) * 60_000) for key in keys}
 
     async def entry(self, key: str) -> CacheEntry | None:
         return next((e for e in self._answer("entry", key) if e.key == key), None)

@@ -250,13 +250,6 @@ async def test_a_million_entries_are_read_page_by_page() -> None:
         assert "held; g follows" in text(app)
 
 
-async def test_sorting_what_is_not_all_loaded_is_refused_with_the_reason() -> None:
-    async with entries_page(fakes.FakeSource(search=EchoSearch(1_000_000))) as (app, pilot, page):
-        await pilot.press("greater_than_sign")
-        assert "sorting those would mislead" in text(app)
-        assert prompts(page)[0] == "prompt number 0"
-
-
 async def test_all_that_is_found_can_be_sorted() -> None:
     async with entries_page() as (_app, pilot, page):
         await pilot.press("slash", *"refund", "enter")

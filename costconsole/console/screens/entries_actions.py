@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 ACTION_BINDINGS = (
     Binding("d", "evict", "evict", id="entries.evict", tooltip="evict the entry, or those selected"),
     Binding(
-        "D", "evict_found", "evict all", id="entries.evict_found", tooltip="evict all that the search finds"
+        "D",
+        "evict_found",
+        "evict all",
+        id="entries.evict_found",
+        tooltip="evict all that the search and the filter find",
     ),
     Binding("z", "undo", "undo", id="entries.undo", tooltip="bring back what was evicted last"),
     Binding("t", "ttl", "ttl", id="entries.ttl", tooltip="let it expire, or never"),
@@ -48,6 +52,30 @@ Changed = Literal["words", "marks", "entries"]
 _DRAWN_S = 0.1
 _SAID_S = 60.0
 _HISTORY = 50
+
+
+class ActionKeys:
+    """The actions of the bindings above, for a page that has them as `_actions`."""
+
+    _actions: EntryActions
+
+    def action_evict(self) -> None:
+        self._actions.evict()
+
+    def action_evict_found(self) -> None:
+        self._actions.evict_found()
+
+    def action_mark(self) -> None:
+        self._actions.mark()
+
+    def action_undo(self) -> None:
+        self._actions.undo()
+
+    def action_undos(self) -> None:
+        self._actions.undos()
+
+    def action_ttl(self) -> None:
+        self._actions.ttl()
 
 
 class EntryActions:
@@ -70,7 +98,7 @@ class EntryActions:
         self._changed = changed
         self._stop: asyncio.Event | None = None
         self._drawn_s = 0.0
-        self._said_of = ("", "", "")
+        self._said_of: tuple[object, ...] = ()
         self._mine: list[str] = []
 
     # -- what can be done
@@ -96,8 +124,9 @@ class EntryActions:
         return ""
 
     def _why_not_all(self, found: Found) -> str:
-        if found.by == "newest" and len(found.question.chosen) > 1:
-            return "that would be everything: search first, or choose one cache"
+        question = found.question
+        if found.by == "newest" and len(question.chosen) > 1 and not question.where:
+            return "that would be everything: search or filter first, or choose one cache"
         return ""
 
     # -- selecting
@@ -319,10 +348,10 @@ class EntryActions:
             self._changed("words")
 
     @property
-    def _asked(self) -> tuple[str, str, str]:
-        """What is searched for, how, and where."""
+    def _asked(self) -> tuple[object, ...]:
+        """What is searched for, how, where, and what may pass."""
         cache = self._feed.cache
-        return self._feed.mode, self._feed.text, "" if cache is None else cache.name
+        return self._feed.mode, self._feed.text, "" if cache is None else cache.name, self._feed.where
 
     def _heard(self, progress: Progress) -> None:
         now = time.monotonic()

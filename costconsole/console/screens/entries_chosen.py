@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from costconsole.console.page import Page
 from costconsole.console.screens.entries_feed import Feed
 from costconsole.console.screens.entries_finder import Found
-from costconsole.console.screens.entries_listing import Held, Listing, thresholds_now
+from costconsole.console.screens.entries_listing import Listing, thresholds_now
+from costconsole.console.screens.entries_order import Held
 from costconsole.console.screens.entries_panel import EntryPanel
 from costconsole.console.screens.entries_query import EntryTable
 from costconsole.domain.entry import CacheEntry
@@ -19,6 +20,7 @@ from costconsole.domain.format import similarity
 from costconsole.domain.text import first_words
 
 if TYPE_CHECKING:
+    from costconsole.cache.entryfilter import EntryFilter
     from costconsole.cache.selection import Selection
     from costconsole.domain.figures import LedgerView
 
@@ -114,34 +116,40 @@ class Chosen:
 
         question = found.question
         caches = () if question.cache is None else (question.cache.name,)
-        text = question.text.strip()
+        text, where = question.text.strip(), question.where
         quoted = f"“{first_words(text, 60)}”"
+        passing = f", of those that pass {' '.join(where.tokens())}" if where else ""
+        if found.by == "newest" and where:
+            what = f"all that pass {' '.join(where.tokens())}"
+            return what, partial(given, Selection(caches=caches, where=where))
         if found.by == "newest":
             return "all of this cache", partial(given, Selection(caches=(question.chosen[0].name,)))
         if found.by == "text":
-            return f"all with the words {quoted}", partial(given, Selection(caches=caches, text=text))
+            selection = Selection(caches=caches, text=text, where=where)
+            return f"all with the words {quoted}{passing}", partial(given, selection)
         if found.by == "key":
-            return f"all whose key has {quoted}", partial(self._all_keys, found)
+            return f"all whose key has {quoted}{passing}", partial(self._all_keys, found)
         reaching, cursor = self._reaching(found), self.cursor
         if not reaching and cursor is not None:
             least = cursor.similarity or 0.0
             near = [held.entry for held in found.held if (held.entry.similarity or 0.0) >= least]
             what = f"as near to {quoted} as the entry under the cursor, or nearer (none reaches a threshold)"
+            what += passing
             return what, partial(given, Selection.of(near))
         thresholds, differ = thresholds_now(question.chosen, self._view())
         values = set(thresholds.values())
         if len(values) == 1 and len(thresholds) == len(question.chosen) and not differ:
             (least,) = values
             what = f"similarity {similarity(least)} (the threshold) or more to {quoted}"
-            return what, partial(self._near, text, least, caches)
+            return what + passing, partial(self._near, text, least, caches, where)
         what = f"listed for {quoted}, and reaching the threshold of their cache"
-        return what, partial(given, Selection.of(reaching))
+        return what + passing, partial(given, Selection.of(reaching))
 
-    async def _near(self, text: str, least: float, caches: tuple[str, ...]) -> Selection:
+    async def _near(self, text: str, least: float, caches: tuple[str, ...], where: EntryFilter) -> Selection:
         from costconsole.cache.selection import Selection
 
         (embedding,) = await self._source.embedder.aembed([text])
-        return Selection(caches=caches, vector=embedding.vector, min_similarity=least)
+        return Selection(caches=caches, vector=embedding.vector, min_similarity=least, where=where)
 
     async def _all_keys(self, found: Found) -> Selection:
         """The listed entries and those of the pages that are not loaded yet."""
@@ -151,7 +159,8 @@ class Chosen:
         entries = {held.entry.key: held.entry for held in found.held}
         before = found.next
         while before is not None and len(entries) < _MOST_KEYS:
-            page = await self._source.search.by_key(found.question.text.strip(), 500, before)
+            question = found.question
+            page = await self._source.search.by_key(question.text.strip(), 500, before, where=question.where)
             entries |= {e.key: e for e in page.entries if only is None or e.cache == only.name}
             before = page.next
         if before is not None:

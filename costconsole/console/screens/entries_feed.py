@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from costconsole.cache.entryfilter import NOTHING, EntryFilter
 from costconsole.console.screens.entries_finder import MODES, Finder, Found, Mode, Question, merge_newest
 from costconsole.console.screens.entries_latest import Latest
-from costconsole.console.screens.entries_listing import Held
+from costconsole.console.screens.entries_order import SAMPLE, Held, Order, Weighed
 from costconsole.console.source import Source
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.errors import Problem
@@ -21,6 +22,9 @@ CACHES_S = 4.0
 NO_CACHES_S = 15.0
 """Seconds after which they are looked for thoroughly where there was none: that costs more."""
 _SLOW_S = 0.4
+_WEIGHED_AT_ONCE = 250
+_WEIGHED_MS = 5_000
+"""So long a size and an idle time are believed."""
 _MODEL_S = 0.25
 
 
@@ -53,17 +57,26 @@ class Feed:
         self.found: Found | None = None
         self.problem = ""
         """One sentence, when something could not be read."""
+        self.where: EntryFilter = NOTHING
+        self.order: Order | None = None
+        """The chosen order; None: that of the search itself."""
+        self.weights: dict[str, Weighed] = {}
+        """Sizes and idle times of entries that were in sight, by key."""
+        self.stopped = False
+        """Whether the user stopped looking for more."""
         self._source = source
         self._watcher = watcher
         self._timer = timer
         self._clock = clock
         self._chosen = ""
         self._stuck: Found | None = None
+        self._wanted = False
         self._asked_s = self._looked_s = self._checked_s = 0.0
         self.answers: Latest[Question, Found] = Latest(self._find, show=self._show, fail=self._failed)
         self._finder = Finder(source, clock, timer, lambda: self.answers.outdated)
         self._pages = Latest(self._finder.more, show=self._show_more, fail=self._more_failed)
         self._looks = Latest(self._source.caches, show=self._show_caches, fail=self._failed)
+        self._weighing = Latest(self._weigh, show=self._show_weights, fail=lambda _keys, _error: None)
         self._changes = Latest(self._changed, show=self._show_changed, fail=lambda _asked, _error: None)
 
     # -- what is asked
@@ -76,6 +89,24 @@ class Feed:
     def next_mode(self) -> None:
         """Search in the next way."""
         self.mode = MODES[(MODES.index(self.mode) + 1) % len(MODES)]
+        self.order = None
+        self.ask()
+
+    def type(self, text: str) -> None:
+        """Search for this. An order that was chosen for a listing isn't one for a search."""
+        if bool(text.strip()) != bool(self.text.strip()):
+            self.order = None
+        self.text = text
+        self.ask()
+
+    def filter(self, where: EntryFilter) -> None:
+        """Let only these pass."""
+        self.where = where
+        self.ask()
+
+    def sort(self, order: Order | None) -> None:
+        """List in this order."""
+        self.order = order
         self.ask()
 
     def next_cache(self) -> None:
@@ -90,7 +121,10 @@ class Feed:
             return
         self._asked_s = self._timer()
         self._pages.drop()
-        self.answers.ask(Question(self.mode, self.text, self.caches, self.cache, quiet))
+        if not quiet:
+            self.stopped = self._wanted = False
+        question = Question(self.mode, self.text, self.caches, self.cache, quiet, self.where, self.order)
+        self.answers.ask(question)
         if not quiet:
             self._watcher.feed_timer(_SLOW_S, self._watcher.feed_state)
 
@@ -117,13 +151,65 @@ class Feed:
         if now - self._asked_s >= AGAIN_S[found.by]:
             self.ask(quiet=True)
 
-    def more(self) -> None:
-        """Read the next page, where there is one."""
+    def more(self, *, wanted: bool = True) -> None:
+        """Read the next page, where there is one and it is `wanted` by who looks at the list."""
         found = self.found
-        if found is None or found.next is None or found is self._stuck:
+        self._wanted = wanted
+        if not wanted:
+            return
+        if found is None or found.next is None or found is self._stuck or self.stopped:
+            return
+        if found.sort is not None and len(found.held) >= SAMPLE:
             return
         if not self._pages.busy and not self.answers.busy:
             self._pages.ask(found)
+
+    def stop(self) -> bool:
+        """Look no further, until `go_on`; False when nothing is looked for that takes long."""
+        found = self.found
+        if self.stopped or not self.looking or found is None:
+            return False
+        self.stopped = True
+        self._pages.drop()
+        self._watcher.feed_state()
+        return True
+
+    def go_on(self) -> None:
+        """Look further where it was stopped."""
+        self.stopped = False
+        self.more()
+        self._watcher.feed_state()
+
+    @property
+    def looking(self) -> bool:
+        """Whether more is being looked for, in pages that took their whole time or are to be sorted."""
+        found = self.found
+        if found is None or found.next is None or found is self._stuck or self.stopped or not self._wanted:
+            return False
+        return found.partial if found.sort is None else len(found.held) < SAMPLE
+
+    def weigh(self, keys: Sequence[str]) -> None:
+        """Read sizes and idle times of these entries, where they aren't known, or no longer true."""
+        before_ms = self._clock() - _WEIGHED_MS
+        wanted = tuple(
+            key for key in keys if (w := self.weights.get(key)) is None or w.read_ms < before_ms
+        )  # fmt: skip
+        if wanted and not self._weighing.busy:
+            self._weighing.ask(wanted)
+
+    async def _weigh(self, keys: tuple[str, ...]) -> dict[str, Weighed]:
+        found: dict[str, Weighed] = {}
+        for at in range(0, len(keys), _WEIGHED_AT_ONCE):
+            weights = await self._source.search.weights(keys[at : at + _WEIGHED_AT_ONCE])
+            now_ms = self._clock()
+            found |= {key: Weighed(weight, now_ms) for key, weight in weights.items()}
+        return found
+
+    def _show_weights(self, _keys: tuple[str, ...], found: dict[str, Weighed]) -> None:
+        listed = {one.entry.key for one in self.found.held} if self.found is not None else set()
+        kept = {key: weighed for key, weighed in self.weights.items() if key in listed}
+        self.weights = {**kept, **found}
+        self._watcher.feed_found(anew=False)
 
     def without(self, keys: frozenset[str]) -> None:
         """These were removed: list them no longer, before anything is read again."""
@@ -143,37 +229,30 @@ class Feed:
             self.found = replace(self.found, held=held)
             self._watcher.feed_found(anew=False)
 
-    def why_not_sorted(self) -> str:
-        """Why the rows can't be put in another order, or ""."""
-        found = self.found
-        if found is None or not found.held:
-            return "there is nothing to sort"
-        if found.next is None:
-            return ""
-        return f"only {len(found.held):,} entries are loaded, and sorting those would mislead: search first"
-
     # -- life
 
     @property
     def searching(self) -> bool:
         """Whether what is on screen doesn't answer what is asked yet."""
         question = self.found.question if self.found is not None else None
-        same = question is not None and (question.text, question.mode) == (self.text, self.mode)
+        same = question is not None and (question.text, question.mode, question.where, question.order) == (
+            self.text, self.mode, self.where, self.order
+        )  # fmt: skip
         return self.answers.busy and not same
 
     @property
     def busy(self) -> bool:
-        return any(latest.busy for latest in (self.answers, self._pages, self._looks))
+        return any(latest.busy for latest in (self.answers, self._pages, self._looks, self._weighing))
 
     async def settle(self) -> None:
         """Wait until everything that was asked has been answered."""
         while self.busy:
-            for latest in (self._looks, self.answers, self._pages):
+            for latest in (self._looks, self.answers, self._pages, self._weighing):
                 await latest.settle()
 
     def drop(self) -> None:
         """Stop reading."""
-        for latest in (self.answers, self._pages, self._looks, self._changes):
+        for latest in (self.answers, self._pages, self._looks, self._changes, self._weighing):
             latest.drop()
 
     # -- answers
@@ -260,6 +339,8 @@ def caches_differ(before: tuple[CacheInfo, ...] | None, after: tuple[CacheInfo, 
 def _same(before: Found, found: Found, asked: Question) -> bool:
     """Whether an answer is to the question that is on screen, found in the same way."""
     was = before.question
-    return (before.by, was.mode, was.text) == (found.by, asked.mode, asked.text) and (
-        not caches_differ(was.chosen, asked.chosen)
+    return (
+        (before.by, was.mode, was.text) == (found.by, asked.mode, asked.text)
+        and (was.where, was.order) == (asked.where, asked.order)
+        and not caches_differ(was.chosen, asked.chosen)
     )

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from costconsole.cache.entryfilter import NOTHING, EntryFilter
 from costconsole.cache.page import Cursor, EntryPage
-from costconsole.console.screens.entries_listing import Held
+from costconsole.console.screens.entries_order import HITS, MOST_HIT, OLDEST, SAMPLE, Held, Order
 from costconsole.console.source import Source
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.errors import Problem
@@ -18,22 +19,29 @@ By = Literal["newest", "meaning", "text", "key"]
 MODES: tuple[Mode, ...] = ("meaning", "text", "key")
 NEAREST = 20
 PAGE = 100
+SORTED_PAGE = 500
 _MODEL_STATES = ("off", "starting", "ready")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `cache` None: all of `caches`. `quiet`: asked again by itself, not by the user."""
+    """What is asked. `cache` None: all of `caches`. `quiet`: asked again by itself, not by the user.
+
+    `where` is the filter, `order` the order that was chosen (None: that of the search itself).
+    """
 
     mode: Mode
     text: str
     caches: tuple[CacheInfo, ...]
     cache: CacheInfo | None = None
     quiet: bool = False
+    where: EntryFilter = NOTHING
+    order: Order | None = None
 
     @property
     def chosen(self) -> tuple[CacheInfo, ...]:
-        return self.caches if self.cache is None else (self.cache,)
+        """The caches in which entries are looked for."""
+        return self.where.among(self.caches if self.cache is None else (self.cache,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,14 @@ class Found:
     why: str = ""
     waits: bool = False
     took_ms: float = 0.0
+    order: Order | None = None
+    """The order in which they came, where it isn't the natural one of `by`."""
+
+    @property
+    def sort(self) -> Order | None:
+        """The order that the loaded entries are still to be put in."""
+        wanted = self.question.order
+        return None if wanted == self.order else wanted
 
 
 class Finder:
@@ -85,7 +101,8 @@ class Finder:
         """The same with its next page. Raises a Problem."""
         if found.next is None:
             return found
-        page = await self._page(found.question, found.by, found.next)
+        limit = max(1, min(SORTED_PAGE, SAMPLE - len(found.held))) if found.sort else PAGE
+        page = await self._page(found.question, found.by, found.next, limit)
         known = {held.entry.key for held in found.held}
         fresh = [held for held in self._held(found.question, page) if held.entry.key not in known]
         return replace(
@@ -95,7 +112,8 @@ class Finder:
     async def _find(self, question: Question) -> Found:
         text = question.text.strip()
         if not text:
-            return self._found(question, "newest", await self._page(question, "newest"))
+            page, order = await self._listing(question)
+            return replace(self._found(question, "newest", page), order=order)
         if question.mode != "meaning":
             return self._found(question, question.mode, await self._page(question, question.mode))
         why, waits = self._why_not_meaning(question.chosen)
@@ -133,12 +151,14 @@ class Finder:
         from costconsole.cache.meaning import by_meaning, texts_for
 
         if set(texts_for(text, question.chosen)) - {text}:
-            return await by_meaning(self._source.search, text, question.chosen, NEAREST, self._embed)
+            return await by_meaning(
+                self._source.search, text, question.chosen, NEAREST, self._embed, where=question.where
+            )
         (vector,) = await self._embed([text])
         if self._outdated():
             return EntryPage()
         caches = None if question.cache is None else question.chosen
-        return await self._source.search.by_vector(vector, caches, NEAREST)
+        return await self._source.search.by_vector(vector, caches, NEAREST, where=question.where)
 
     async def _embed(self, texts: Sequence[str]) -> list[bytes]:
         """The vectors of these texts; those of the last question are remembered."""
@@ -152,14 +172,26 @@ class Finder:
         self._last = {text: self._last[text] for text in texts}
         return list(self._last.values())
 
-    async def _page(self, question: Question, by: By, before: Cursor | None = None) -> EntryPage:
-        search, text = self._source.search, question.text.strip()
+    async def _listing(self, question: Question) -> tuple[EntryPage, Order | None]:
+        """The first page of all entries, and the order in which they come, if it isn't newest first."""
+        if question.order == HITS:
+            page = await self._source.search.most_hit(question.cache, MOST_HIT, where=question.where)
+            if page.entries:
+                return page, HITS
+        page = await self._page(question, "newest")
+        return page, OLDEST if question.order == OLDEST else None
+
+    async def _page(
+        self, question: Question, by: By, before: Cursor | None = None, limit: int = PAGE
+    ) -> EntryPage:
+        search, text, where = self._source.search, question.text.strip(), question.where
         if by == "newest":
-            return await search.newest(question.cache, PAGE, before)
+            oldest = question.order == OLDEST
+            return await search.newest(question.cache, limit, before, where=where, oldest=oldest)
         if by == "key":
-            return await search.by_key(text, PAGE, before)
+            return await search.by_key(text, limit, before, where=where)
         caches = None if question.cache is None else question.chosen
-        return await search.by_text(text, caches, PAGE, before)
+        return await search.by_text(text, caches, limit, before, where=where)
 
     def _found(self, question: Question, by: By, page: EntryPage) -> Found:
         held = self._held(question, page)
@@ -205,7 +237,7 @@ def count_words(found: Found) -> str:
     from costconsole.domain.format import milliseconds
 
     loaded = f"{len(found.held):,}"
-    whole = found.by == "newest" and found.next is None and not found.partial
+    whole = found.by == "newest" and found.next is None and not found.partial and not found.order
     if found.next is not None and (found.by != "newest" or found.total is None):
         loaded += "+"
     known = found.total is not None and found.total >= len(found.held)
@@ -223,4 +255,6 @@ def note_words(found: Found) -> tuple[str, str]:
     if found.why:
         after = "; by meaning as soon as it is ready" if found.waits else ""
         return f"{found.why.rstrip('.')}: found by text instead{after}", "warn"
+    if found.by == "text" and not found.held and not found.note and found.next is None:
+        return "words glued to an emoji, or to another word by a dash, are not seen", "muted"
     return found.note, "muted"

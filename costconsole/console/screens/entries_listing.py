@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from textual.content import Content
 
 from costconsole.console.safe import join, safe
+from costconsole.console.screens.entries_order import NATURAL, Held, Order, Weights, in_order
 from costconsole.console.widgets.bars import Charset, bar
 from costconsole.console.widgets.columns import Column, Row
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.figures import LedgerView
-from costconsole.domain.format import age, compact, similarity
+from costconsole.domain.format import age, compact, similarity, size
 from costconsole.domain.text import first_words, visible
 
 BAR = 5
@@ -23,26 +23,6 @@ _MODEL = 18
 
 Thresholds = Mapping[str, float]
 """The similarity from which a cache answers, by its name; a cache without one isn't named."""
-
-NATURAL: dict[str, tuple[str | None, bool]] = {
-    "meaning": ("similarity", True),
-    "newest": ("age", False),
-    "text": ("age", False),
-    "key": (None, False),
-}
-"""Column and direction in which the entries of a search come; `key`: in none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An entry and when it was read: its time to live counts from then."""
-
-    entry: CacheEntry
-    read_ms: int
-
-    def ttl_ms(self, now_ms: int) -> int | None:
-        ttl = self.entry.ttl_ms
-        return None if ttl is None else max(0, ttl - (now_ms - self.read_ms))
 
 
 def thresholds_now(caches: Sequence[CacheInfo], view: LedgerView | None) -> tuple[dict[str, float], bool]:
@@ -64,6 +44,8 @@ class Shape:
     similar: bool = False
     keys: bool = False
     caches: bool = False
+    sorted: str = ""
+    """The column by which they were put in order; it is shown however little room there is."""
 
 
 def _cache_name(entry: CacheEntry) -> str:
@@ -76,7 +58,7 @@ def columns(shape: Shape) -> tuple[Column, ...]:
     """Columns of the list; where there is little room the model goes first: prompts that stand in
     two caches are told apart by the cache."""
     similar = (Column("similarity", "sim", 4, "right", sort=True), Column("bar", "", BAR, drop=2))
-    return (
+    found = (
         *(similar if shape.similar else ()),
         *((Column("key", "key", _KEY_TAIL + 1),) if shape.keys else ()),
         Column("prompt", "prompt", 34, flex=True),
@@ -85,24 +67,10 @@ def columns(shape: Shape) -> tuple[Column, ...]:
         Column("age", "age", 6, "right", sort=True),
         Column("ttl", "ttl", 6, "right", sort=True, drop=1),
         Column("hits", "hits", 6, "right", sort=True, drop=3),
+        Column("idle", "idle", 6, "right", sort=True, drop=6),
+        Column("size", "size", 7, "right", sort=True, drop=7),
     )
-
-
-_VALUES: dict[str, Callable[[CacheEntry], float | str | None]] = {
-    "similarity": lambda e: e.similarity,
-    "model": lambda e: e.model.lower() or None,
-    "age": lambda e: None if e.created_ms is None else -e.created_ms,
-    "ttl": lambda e: math.inf if e.ttl_ms is None else e.ttl_ms,
-    "hits": lambda e: e.hits,
-}
-
-
-def in_order(held: Sequence[Held], column: str, reverse: bool) -> list[Held]:
-    """By a column, unknown values last; entries that are equal in it keep their order."""
-    value = _VALUES[column]
-    known = [h for h in held if value(h.entry) is not None]
-    unknown = [h for h in held if value(h.entry) is None]
-    return sorted(known, key=lambda h: value(h.entry), reverse=reverse) + unknown  # type: ignore[arg-type, return-value]
+    return tuple(replace(c, drop=0) if c.key == shape.sorted else c for c in found)
 
 
 def dividers(held: Sequence[Held], thresholds: Thresholds, *, may_differ: bool = False) -> dict[int, Row]:
@@ -149,6 +117,7 @@ class Listing:
     drawn: dict[str, tuple[object, Row]] = field(default_factory=dict)
     marks: frozenset[str] = frozenset()
     """Keys of the selected entries."""
+    weights: Weights = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._places: list[Held | Row] = []
@@ -176,6 +145,10 @@ class Listing:
     def index_of(self, key: str) -> int | None:
         return self._index.get(key)
 
+    def keys(self, start: int, end: int) -> list[str]:
+        """Keys of the entries in these rows."""
+        return [place.entry.key for place in self._places[start:end] if isinstance(place, Held)]
+
     def entry(self, key: str | None) -> Held | None:
         """The entry of that key, if it is listed."""
         index = self._index.get(key) if key is not None else None
@@ -185,10 +158,13 @@ class Listing:
     def _row(self, held: Held) -> Row:
         entry = held.entry
         created, ttl = entry.created_ms, held.ttl_ms(self.now_ms)
+        weighed = self.weights.get(entry.key)
         moving = (
             age(None if created is None else self.now_ms - created),
             "never" if ttl is None else age(ttl),
             compact(entry.hits),
+            age(None if weighed is None else weighed.idle_ms(entry, self.now_ms)),
+            size(None if weighed is None else weighed.weight.size_bytes),
         )
         threshold = self.thresholds.get(entry.cache)
         marked = entry.key in self.marks
@@ -226,7 +202,7 @@ def listed(
     shape: Shape,
     by: str,
     held: Sequence[Held],
-    sort: tuple[str, bool] | None,
+    sort: Order | None,
     thresholds: Thresholds,
     *,
     may_differ: bool,
@@ -234,15 +210,16 @@ def listed(
     charset: Charset,
     drawn: dict[str, tuple[object, Row]],
     marks: frozenset[str],
+    weights: Weights,
 ) -> Listing:
     """Entries found in the way `by`, in the order of `sort` if there is one; `drawn`: rows to use again."""
     if sort is not None:
-        held = in_order(held, *sort)
+        held = in_order(held, *sort, weights, now_ms)
     by_similarity = by == "meaning" and sort in (None, NATURAL["meaning"])
     lines = dividers(held, thresholds, may_differ=may_differ) if by_similarity else {}
     if len(drawn) > 4 * max(200, len(held)):
         drawn = {}
-    return Listing(shape, held, now_ms, charset, thresholds, lines, drawn, marks)
+    return Listing(shape, held, now_ms, charset, thresholds, lines, drawn, marks, weights)
 
 
 def prompt_cell(entry: CacheEntry) -> Content:

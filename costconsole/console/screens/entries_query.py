@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -15,10 +15,30 @@ from costconsole.domain.text import visible
 
 _LONGEST = 2_000
 """Characters: longer than what a model reads of a prompt."""
+_JOINERS = dict.fromkeys((0x200D, 0xFE0E, 0xFE0F))
 _NAMED = frozenset({"slash", "space", "minus", "plus"})
 
 
-class QueryInput(Input):
+class LineInput(Input):
+    """One line that shows harmless text and takes every sign."""
+
+    def __init__(self, value: str = "", *, id: str | None = None) -> None:
+        super().__init__(value, select_on_focus=False, id=id)
+        self.cursor_blink = False
+
+    def replace(self, text: str, start: int, end: int) -> None:
+        """What is typed or pasted is shown like any other text: nothing of it reaches the terminal raw."""
+        room = _LONGEST - len(self.value) + abs(end - start)
+        # How an emoji is to be drawn matters to no search, and would be shown as a number.
+        text = text.translate(_JOINERS)
+        super().replace(visible(text)[: max(0, room)], start, end)
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Every sign is typed, also those whose keys have names."""
+        return super().check_consume_key(key, character) or key in _NAMED
+
+
+class QueryInput(LineInput):
     """One line; the arrow keys move the list under it meanwhile."""
 
     BINDING_GROUP_TITLE = "Search line"
@@ -39,46 +59,17 @@ class QueryInput(Input):
             super().__init__()
             self.rows = rows
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(select_on_focus=False, id=id)
-        self.cursor_blink = False
-
-    def replace(self, text: str, start: int, end: int) -> None:
-        """What is typed or pasted is shown like any other text: nothing of it reaches the terminal raw."""
-        room = _LONGEST - len(self.value) + abs(end - start)
-        super().replace(visible(text)[: max(0, room)], start, end)
-
-    def check_consume_key(self, key: str, character: str | None) -> bool:
-        """Every sign is typed, also those whose keys have names."""
-        return super().check_consume_key(key, character) or key in _NAMED
-
     def action_rows(self, rows: int) -> None:
         self.post_message(self.Move(rows))
 
 
 class EntryTable(LiveTable):
-    """A table whose rows the page puts in order, where that is honest."""
+    """A table whose rows the page puts in order."""
 
     def __init__(
-        self,
-        columns: Sequence[Column],
-        *,
-        why_not_sorted: Callable[[], str],
-        say: Callable[[str], None],
-        id: str | None = None,
-        classes: str | None = None,
+        self, columns: Sequence[Column], *, id: str | None = None, classes: str | None = None
     ) -> None:
         super().__init__(columns, tail=True, id=id, classes=classes)
-        self._why_not_sorted = why_not_sorted
-        self._say = say
-
-    def sort_by(self, key: str, reverse: bool | None = None) -> None:
-        """Ask the page for another order, or say why there is none."""
-        why = self._why_not_sorted()
-        if why:
-            self._say(why)
-        else:
-            super().sort_by(key, reverse)
 
     def mark_order(self, column: str | None, reverse: bool) -> None:
         """Show by which column the rows are in order already."""
@@ -94,3 +85,8 @@ class EntryTable(LiveTable):
     @property
     def rows_in_sight(self) -> int:
         return max(1, self.size.height - 1)
+
+    @property
+    def columns_in_sight(self) -> frozenset[str]:
+        """Keys of the columns for which there is room."""
+        return frozenset(place.column.key for place in self._places)

@@ -19,6 +19,8 @@ EntriesPage {
     #query-mark { width: 2; height: 1; }
     #query { width: 1fr; }
     #count { width: 44; height: 1; }
+    #filter-line { display: none; height: 1; padding: 0 2; }
+    &.-filtered #filter-line { display: block; }
     #body { height: 1fr; }
     #list { width: 7fr; }
     #entry { width: 5fr; }
@@ -26,9 +28,10 @@ EntriesPage {
     #nothing { display: none; height: 1fr; padding: 1 2; }
     &.-narrow #count { width: 34; }
     &.-narrow #entry { display: none; }
-    &.-narrow.-open #search, &.-narrow.-open #list, &.-narrow.-open #note { display: none; }
+    &.-narrow.-open #search, &.-narrow.-open #filter-line { display: none; }
+    &.-narrow.-open #list, &.-narrow.-open #note { display: none; }
     &.-narrow.-open #entry { display: block; }
-    &.-nothing #body, &.-nothing #search, &.-nothing #note { display: none; }
+    &.-nothing #body, &.-nothing #search, &.-nothing #filter-line, &.-nothing #note { display: none; }
     &.-nothing #nothing { display: block; }
 }
 """

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from costconsole.console.screens.entries_finder import Found, Mode
-from costconsole.console.screens.entries_listing import Held
+from costconsole.console.screens.entries_order import HITS, NATURAL, Held, Weights, order_words
 from costconsole.console.screens.entries_wrap import wrap_text
 from costconsole.console.widgets.painted import Line
 from costconsole.domain.entry import CacheEntry, CacheInfo
@@ -14,10 +14,16 @@ from costconsole.domain.format import similarity
 from costconsole.domain.text import visible
 
 MODE_WORDS: dict[str, str] = {"meaning": "by meaning", "text": "by text", "key": "by key"}
-LIST_TITLES = {
+_LIST_TITLES = {
     "newest": "Entries, newest first",
     "meaning": "Entries by similarity",
     "text": "Entries with these words, newest first",
+    "key": "Entries with such keys",
+}
+_LISTED = {
+    "newest": "Entries",
+    "meaning": "The nearest entries",
+    "text": "Entries with these words",
     "key": "Entries with such keys",
 }
 
@@ -49,13 +55,35 @@ def cache_words(cache: CacheInfo | None, caches: Sequence[CacheInfo]) -> str:
     return " · ".join(visible(part) for part in parts)
 
 
+def list_title(found: Found) -> str:
+    """How the rows were found and in which order they are, of which entries."""
+    what = _LISTED[found.by]
+    order = found.sort or found.order
+    if order is None or order == NATURAL[found.by]:
+        return _LIST_TITLES[found.by]
+    title = f"{what}, {order_words(order)}"
+    if found.order == HITS and found.sort is None:
+        return f"{title}: the first {len(found.held):,} of all"
+    if found.sort is None or found.next is None:
+        return title
+    which = "first" if found.by == "key" else "newest"
+    looked = " so far" if found.partial else ""
+    return f"{title}: of the {which} {len(found.held):,}{looked} only"
+
+
 def empty_words(found: Found) -> str:
     """What an empty list says, and what to do."""
+    where = found.question.where
+    if found.next is not None:
+        return "Nothing found so far."
     if not found.question.text.strip():
+        if where:
+            return "No entry passes the filter: F clears it, f changes it."
         cache = found.question.cache
-        where = "The caches are" if cache is None else f"{cache.name} is"
-        return f"{where} empty: entries appear here as they are stored."
-    return "Nothing found. Esc clears the search, ctrl+t searches another way."
+        which = "The caches are" if cache is None else f"{cache.name} is"
+        return f"{which} empty: entries appear here as they are stored."
+    passing = " that passes the filter (F clears it)" if where else ""
+    return f"Nothing found{passing}. Esc clears the search, ctrl+t searches another way."
 
 
 def no_cache_lines(label: str, width: int) -> list[Line]:
@@ -98,9 +126,15 @@ _EXPORT = (
 )
 
 
-def export_rows(held: Sequence[Held]) -> tuple[tuple[str, ...], list[list[object]]]:
-    """Names and raw values of the listed entries."""
-    return _EXPORT, [[getattr(h.entry, name) for name in _EXPORT] for h in held]
+def export_rows(held: Sequence[Held], weights: Weights) -> tuple[tuple[str, ...], list[list[object]]]:
+    """Names and raw values of the listed entries; sizes and idle times of those that were in sight."""
+    rows: list[list[object]] = []
+    for one in held:
+        weighed = weights.get(one.entry.key)
+        size = None if weighed is None else weighed.weight.size_bytes
+        idle = None if weighed is None else weighed.idle_ms(one.entry, weighed.read_ms)
+        rows.append([*(getattr(one.entry, name) for name in _EXPORT), size, idle])
+    return (*_EXPORT, "size_bytes", "idle_ms"), rows
 
 
 def copied(entry: CacheEntry, *, whole: bool) -> tuple[str, str]:
