@@ -61,6 +61,19 @@ def test_none_goes_back_to_the_default(client: Any) -> None:
     assert (policy.threshold, policy.thresholds_by_model, policy.exact) == (0.95, (), True)
 
 
+def test_each_guard_is_a_switch_that_is_on_by_default(client: Any) -> None:
+    assert read_policy(client, KEYS).guards == ("numbers", "entities", "negation", "antonyms")
+    policy = write_policy(client, KEYS, {"guard:antonyms": False, "guard:numbers": False}, ANN)
+    assert policy.guards == ("entities", "negation")
+    assert json.loads(client.xrange(KEYS.audit)[0][1][b"after"]) == {
+        "guard:antonyms": "0",
+        "guard:numbers": "0",
+    }
+    assert write_policy(client, KEYS, {"guard:numbers": True, "guard:antonyms": None}, ANN).guards == (
+        Policy().guards
+    )
+
+
 def test_who_is_slower_is_told(client: Any) -> None:
     write_policy(client, KEYS, {"threshold": 0.9}, ANN, expected_version=0)
     with pytest.raises(Problem, match="changed meanwhile"):
@@ -80,6 +93,9 @@ def test_who_is_slower_is_told(client: Any) -> None:
         ({"ttl_s": 0}, "whole seconds"),
         ({"ttl_s": 1.5}, "whole seconds"),
         ({"exact": 1}, "switch"),
+        ({"guard:numbers": "off"}, "switch"),
+        ({"guard:": True}, "no 'guard:'"),
+        ({"guard:order": True}, "no 'guard:order'"),
         ({"version": 9}, "no 'version'"),
         ({}, "nothing to change"),
     ],
