@@ -53,6 +53,8 @@ class Rule:
     levels: frozenset[Level] = frozenset({"safe", "strong"})
     unless: frozenset[str] = frozenset()
     """Topics of a prompt for which the rule is left out."""
+    tidies: bool = False
+    """Worth doing even where it saves characters alone."""
 
 
 def joined(document: Iterable[Segment]) -> str:

@@ -5,7 +5,8 @@ JSON, comments that say nothing, repeated context. `strong` also gives up what m
 quoted replies and signatures of mail, chrome of HTML pages, comments in code.
 
 Rules run in passes until a pass changes nothing, so the result is a fixed point: minimizing it again gives
-it back. A rule that doesn't lower the token count is left out. A text that doesn't come to rest, or whose
+it back. A rule that doesn't lower the token count is left out, but for the tidying of white space, which
+must not raise it. A text that doesn't come to rest, or whose
 fences would not stay what they are, is given back as it was.
 """
 
@@ -33,14 +34,14 @@ LONGEST = 4_000_000
 
 _PASSES = 5
 _WORTH_LOOKING = re.compile(
-    r"[ \t\r]\n|[ \t\r\n]\Z|\A\n|\n\n\n|\n[ \t]+\n|  |\r|\||[{\[<]|`{3}|~{3}|\]:|wrote:"
+    r"[ \t\r]\n|[ \t\r\n]\Z|\A\n|\n\n|\n[ \t]+\n|  |\r|\||[{\[<]|`{3}|~{3}|\]:|wrote:"
 )
 _SHORT = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one rule took away. `note` says what a figure can't."""
+    """What one rule took away, in tokens (at least one) and characters. `note` says what a figure can't."""
 
     rule: str
     tokens_saved: int
@@ -116,13 +117,15 @@ def minimize(
                 continue
             candidate = joined(changed)
             fewer = count(candidate, model)[0]
-            if fewer >= tokens or not candidate.strip():
+            # Most white space costs nothing; it is tidied when that costs nothing either.
+            enough = fewer < tokens or (rule.tidies and fewer == tokens and len(candidate) < len(current))
+            if not enough or not candidate.strip():
                 continue
             saved, chars = steps.get(rule.name, (0, 0))
             steps[rule.name] = (saved + tokens - fewer, chars + len(current) - len(candidate))
             document, current, tokens = changed, candidate, fewer
         if current == start:
-            found = tuple(Step(name, *figures) for name, figures in steps.items())
+            found = tuple(Step(name, *figures) for name, figures in steps.items() if figures[0])
             return Minimized(current, before, tokens, estimated, found, level)
         try:
             document = segments(current)

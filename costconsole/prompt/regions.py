@@ -94,7 +94,12 @@ class _Walk:
             if last.rfind(f"<{name}") > last.rfind(closing):
                 return (start, self._through(closing, end), "layout", "")
         if "```" in line and (odd := _unpaired(line)):
-            return (start, self._through(odd, end), "layout", "")
+            close = self._find(odd, end)
+            first = text.rfind("\n", 0, close) + 1
+            if close < 0 or _OPENS.match(text, first):
+                # For Markdown a fence begins there; a person meant it to end.
+                return (start, len(text), "layout", "")
+            return (start, self.line_end(close), "layout", "")
         return None
 
     def _find(self, what: str, at: int) -> int:

@@ -13,7 +13,8 @@ from costconsole.prompt.document import Document
 _TOPICS = {
     "layout": r"indent\w*|white ?-?spaces?\b|spaces\b|spacing\b|tabs\b|(?:blank|empty) lines?|line ?-?breaks?"
     r"|new ?lines?\b|align(?:ed|ment)\b|pretty[ -]?print\w*|prettif\w*|minif\w*|reformat\w*|verbatim"
-    r"|exactly as|(?:byte|character|letter)[ -](?:for|by)[ -]|(?:number of|how many"
+    r"|exactly as|exact (?:same )?(?:format|formatting|layout)|(?:byte|character|letter)[ -](?:for"
+    r"|by)[ -]|(?:number of|how many"
     r"|count\w*) (?:the )?characters"
     r"|layout|poems?\b|ascii[ -]art|typograph\w*|einrück\w*|leerzeichen|zeilenumbr\w*",
     "comments": r"comment(?:s|ed|ing)?\b|annotat\w*|docstrings?|todos?\b|fixmes?\b|licen[sc]e headers?"

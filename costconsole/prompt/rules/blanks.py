@@ -21,10 +21,11 @@ def _apply(document: Document, context: Context) -> Document | None:
             found.append(segment)
         elif before is not None and after is not None:
             found.append(Segment("blank", "\n"))
-    if found and found[-1].kind in SOFT - {"fence"} and not quoted:
+    code = any(segment.kind == "layout" for segment in document)
+    if found and found[-1].kind in SOFT - {"fence"} and not quoted and not code:
         last = found[-1]
         found[-1] = Segment(last.kind, last.text.rstrip(" \t\r\n"), last.language)
     return None if found == list(document) else found
 
 
-RULE = Rule("blank lines", _apply, unless=frozenset({"layout"}))
+RULE = Rule("blank lines", _apply, unless=frozenset({"layout"}), tidies=True)

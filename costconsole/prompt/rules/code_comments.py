@@ -27,6 +27,16 @@ _LEXERS = {
     "postgresql": "sql", "mysql": "sql", "css": "css", "lua": "lua", "r": "r", "bash": "bash", "sh": "bash",
     "shell": "bash", "zsh": "bash",
 }  # fmt: skip
+# Where comments were, as `_other` marks them: "n" for one that took its line's end with it, a blank for one
+# that parted what stands around it. A line that held a comment alone goes; after code, the blanks before it.
+_LEFT_OVER = (
+    (re.compile(r"^[ \t]*\x00n? ?\x01[ \t]*(?:\n|\Z)|^[ \t]*\x00n ?\x01", re.MULTILINE), ""),
+    (re.compile(r"[ \t]*\x00n ?\x01"), "\n"),
+    (re.compile(r"[ \t]*\x00 ?\x01[ \t]*(?=\n|\Z)"), ""),
+    (re.compile(r"^([ \t]*)\x00 ?\x01[ \t]*", re.MULTILINE), r"\1"),
+    (re.compile(r"[ \t]*\x00 \x01[ \t]*"), " "),
+    (re.compile(r"\x00\x01"), ""),
+)
 _DIRECTIVE = re.compile(
     r"#!|#.*?-\*-|#\s*(?:type:|noqa|pragma|pylint|mypy:|fmt:|isort|ruff|pyright|nosec|shellcheck|region|endregion)"
     r"|//go:|//\s*(?:nolint|NOLINT|eslint|@ts-|prettier|istanbul|c8|tslint|biome|region|#|\+build|swiftlint|ktlint)"
@@ -103,11 +113,8 @@ def _other(code: str, name: str) -> str:
             f"\0{'n' if text.endswith(chr(10)) else ''}{' ' if lines or text.startswith('/*') else ''}\1"
         )
     short = "".join(pieces)
-    # A line that held a comment alone goes with it; after code, the blanks before it go.
-    short = re.sub(r"(?m)^[ \t]*\0n? ?\1[ \t]*(?:\n|\Z)|^[ \t]*\0n ?\1", "", short)
-    short = re.sub(r"[ \t]*\0n ?\1", "\n", short)
-    short = re.sub(r"[ \t]*\0 ?\1[ \t]*(?=\n|\Z)", "", short)
-    short = re.sub(r"\0( ?)\1", r"\1", short)
+    for pattern, instead in _LEFT_OVER:
+        short = pattern.sub(instead, short)
     if _essence(_lex(short, name)) != _essence(tokens):
         return code
     return short

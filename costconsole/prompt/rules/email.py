@@ -229,7 +229,7 @@ def _drop_legal(plain: list[str], keep: list[bool]) -> None:
     for at in range(len(plain) + 1):
         if at < len(plain) and plain[at]:
             continue
-        paragraph = " ".join(plain[start:at])[:4_000]
+        paragraph = " ".join(plain[start : min(at, start + 100)])[:4_000]
         hits = {match.group().lower() for match in _LEGAL.finditer(paragraph)}
         if len(hits) >= 3 or _ENVIRONMENT.match(paragraph):
             keep[start:at] = [False] * (at - start)

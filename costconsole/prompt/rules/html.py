@@ -35,7 +35,6 @@ _VALUES = re.compile(r"((?<==)\"[^\"]*\"|(?<==)'[^']*')")
 _BARE = re.compile(r"[\w.:/#%+,@-]+")
 _AROUND = re.compile(r" ?([{};,>]) ?|(?<=:) ")
 _LONGEST_TAG = 20_000
-_LINES = re.compile(r"\n{3,}")
 _INLINE = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`", "kbd": "`", "samp": "`", "del": "~~"}
 
 
@@ -67,8 +66,9 @@ def _minified(tags: list[Piece]) -> str:
     """HTML that renders as before: no comments, no white space beyond one blank, none between blocks."""
     found: list[str] = []
     after_block = True
+    closed = ""
     for piece in tags:
-        if piece.kind == "comment" and not piece.source.lower().startswith(("<!doctype", "<![", "<!--[if")):
+        if piece.kind == "comment" and not piece.source.lower().startswith(_KEPT_COMMENTS):
             continue
         if piece.kind == "text":
             words = _SPACE.sub(" ", piece.source)
@@ -76,22 +76,48 @@ def _minified(tags: list[Piece]) -> str:
                 words = words[1:]
             if words:
                 found.append(words)
-                after_block = False
+                after_block, closed = False, ""
             continue
-        if piece.kind in ("open", "close") and (piece.name in _BLOCKS or piece.name in _STRUCTURE):
-            if found and found[-1].endswith(" ") and not found[-1].startswith("<"):
-                found[-1] = found[-1][:-1]
-            found.append(_tag(piece.source))
-            after_block = True
-            continue
-        elif piece.kind == "raw":
-            found.append(_raw(piece))
-            after_block = piece.name in ("script", "style")
-            continue
-        else:
-            found.append(_tag(piece.source))
-        after_block = False
+        block = piece.kind in ("open", "close") and (piece.name in _BLOCKS or piece.name in _STRUCTURE)
+        if block and found and found[-1].endswith(" ") and not found[-1].startswith("<"):
+            found[-1] = found[-1][:-1]
+        following = ("/" if piece.kind == "close" else "") + piece.name
+        if following in _IMPLIED.get(closed, ()):
+            found.pop()
+        found.append(_raw(piece) if piece.kind == "raw" else _tag(piece.source))
+        after_block = block or (piece.kind == "raw" and piece.name in ("script", "style"))
+        closed = piece.name if piece.kind == "close" else ""
     return "".join(found)
+
+
+_KEPT_COMMENTS = ("<!doctype", "<![", "<!--[if")
+_IMPLIED = {
+    "li": ("li", "/ul", "/ol"),
+    "dt": ("dt", "dd"),
+    "dd": ("dt", "dd", "/dl"),
+    "td": ("td", "th", "/tr"),
+    "th": ("td", "th", "/tr"),
+    "tr": ("tr", "/tbody", "/thead", "/table"),
+    "option": ("option", "/select"),
+    "p": (
+        "p",
+        "div",
+        "ul",
+        "ol",
+        "table",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "/div",
+        "/section",
+        "/article",
+        "/main",
+        "/body",
+    ),
+    "body": ("/html",),
+}
+"""End tags that HTML lets one leave out, by what follows them at once."""
 
 
 def _tag(source: str) -> str:
@@ -246,7 +272,7 @@ class _Markdown:
 
     def result(self) -> str:
         self._finish_row()
-        return _LINES.sub("\n\n", "".join(self._out)).strip()
+        return "".join(self._out).strip()
 
     def _glue(self) -> None:
         self._space = False

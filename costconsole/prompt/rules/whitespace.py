@@ -8,20 +8,33 @@ from __future__ import annotations
 
 import re
 
-from costconsole.prompt.document import Context, Document, Rule, Segment, each
+from costconsole.prompt.document import Context, Document, Rule, Segment
 from costconsole.prompt.rules.spans import outside, protected
 
 _ENDS = re.compile(r"[ \t]*\r?\n|[ \t\r]+\Z")
 _TRAILING = re.compile(r"(?<![ \t\r])[ \t\r]+(?=\n|\Z)")
 _RUNS = re.compile(r"(?<=[^ \t\n]) {2,}(?=[^ \t\n\r])")
-_NOT_PROSE = re.compile(
-    r"[|\\{}=<>^$\t]|\[?\d{4}-\d\d-\d\d|\[?\d\d:\d\d|[A-Z]{4,5}\b(?=[: ])|\b(?:INFO|WARN|ERROR|DEBUG|TRACE)\b"
-)
+_NOT_PROSE = re.compile(r"[|\\{}=<>^$\t]")
+_LOGGED = re.compile(r"\[?\d{4}-\d\d-\d\d|\[?\d\d:\d\d|\[?[A-Z]{4,8}\b[\]: ]")
+_LEVELS = (" INFO", " WARN", " ERROR", " DEBUG", " TRACE", " FATAL")
 _SENTENCE_ENDS = ".!?:;,)”’»"
 
 
 def _apply(document: Document, context: Context) -> Document | None:
-    return each(document, "prose", lambda segment: _clean(segment, context))
+    found = list(document)
+    changed = quoted = False
+    for at, segment in enumerate(document):
+        if segment.kind != "prose":
+            continue
+        within = quoted
+        quoted ^= segment.text.count('"') % 2 == 1
+        if within:
+            continue  # A quotation that goes on over several paragraphs.
+        text = _clean(segment, context)
+        if text != segment.text:
+            changed = True
+            found[at] = Segment("prose", text)
+    return found if changed else None
 
 
 def _clean(segment: Segment, context: Context) -> str:
@@ -51,54 +64,50 @@ def _without_trailing(text: str, context: Context) -> str:
 
 def _without_runs(text: str) -> str:
     lines = text.split("\n")
-    runs = [[match.end() for match in _RUNS.finditer(line)] for line in lines]
-    if _aligned(lines, runs):
+    if _aligned(lines):
         return text
     spans = protected(text)
     hint = at = 0
     found: list[str] = []
-    for line, ends in zip(lines, runs, strict=True):
-        if ends and _is_prose(line, ends):
+    for line in lines:
+        if "  " in line and _is_prose(line):
             pieces, done = [], 0
             for match in _RUNS.finditer(line):
                 free, hint = outside(at + match.start(), spans, hint)
                 if free:
                     pieces.append(line[done : match.start()])
                     done = match.end()
-            line_now = " ".join((*pieces, line[done:]))
+            found.append(" ".join((*pieces, line[done:])))
         else:
-            line_now = line
-        found.append(line_now)
+            found.append(line)
         at += len(line) + 1
     return "\n".join(found)
 
 
-def _aligned(lines: list[str], runs: list[list[int]]) -> bool:
+def _aligned(lines: list[str]) -> bool:
     """Whether words after runs of spaces stand below each other, as in a table made of spaces."""
-    seen: dict[int, int] = {}
+    seen: set[int] = set()
     with_runs = 0
-    for line, ends in zip(lines, runs, strict=True):
-        columns = {end for end in ends if not _after_sentence(line, end)}
-        with_runs += bool(columns)
-        for column in columns:
-            seen[column] = seen.get(column, 0) + 1
-    return any(times >= 2 for times in seen.values()) or (with_runs >= 3 and with_runs * 2 >= len(lines))
-
-
-def _after_sentence(line: str, end: int) -> bool:
-    return (
-        line[:end].rstrip(" ")[-1:] in _SENTENCE_ENDS
-        if end <= 400
-        else line[end - 400 : end].rstrip(" ")[-1:] in _SENTENCE_ENDS
-    )
-
-
-def _is_prose(line: str, ends: list[int]) -> bool:
-    if _NOT_PROSE.search(line):
+    if len(lines) == 1:
         return False
-    shown = len(line) - line.count(" ")
-    letters = sum(map(str.isalpha, line)) if len(line) <= 2_000 else sum(map(str.isalpha, line[:2_000]))
-    return letters >= 0.6 * min(shown, 2_000)
+    for line in lines:
+        if "  " not in line:
+            continue
+        columns = {
+            match.end() for match in _RUNS.finditer(line) if line[match.start() - 1] not in _SENTENCE_ENDS
+        }
+        if not seen.isdisjoint(columns):
+            return True
+        with_runs += bool(columns)
+        seen |= columns
+    return with_runs >= 3 and with_runs * 2 >= len(lines)
 
 
-RULE = Rule("white space", _apply, unless=frozenset({"layout"}))
+def _is_prose(line: str) -> bool:
+    if _NOT_PROSE.search(line) or _LOGGED.match(line) or any(level in line for level in _LEVELS):
+        return False
+    head = line[:2_000]
+    return sum(map(str.isalpha, head)) >= 0.6 * (len(head) - head.count(" "))
+
+
+RULE = Rule("white space", _apply, unless=frozenset({"layout"}), tidies=True)
