@@ -14,9 +14,9 @@ from typing import Any
 from costconsole.cache.indexinfo import IndexInfo
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.format import age, percent
+from costconsole.domain.known import ASSUMPTION
 from costconsole.redis_store.replies import text
 
-ASSUMPTION = "if every miss is stored once and nobody else asks"
 CODE = 'Ledger("redis://…").record(Call(id, ts_ms, Outcome.SEMANTIC if hit else Outcome.MISS, model))'
 """The line that gives exact figures, called by an application after each of its calls."""
 
@@ -151,7 +151,7 @@ def counted(cache: str, counts: Mapping[str, Any]) -> HitRate | None:
     if not total:
         return None
     micros = _whole(counts.get("cost_saved_micros"))
-    saved = f", $ {micros / 1e6:,.2f} saved by its own count" if micros else ""
+    saved = f", $ {micros / 1e6:,.{2 if micros >= 10_000 else 4}f} saved by its own count" if micros else ""
     return HitRate(
         cache,
         hits / total,

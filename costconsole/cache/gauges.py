@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from costconsole.cache.commands import arun_all
 from costconsole.cache.layouts.base import Family, KeyShape
 from costconsole.cache.layouts.values import number
+from costconsole.domain.known import SpendGauge
 
 _SPENT = re.compile(
     r"(?:.*:)?(?:spend:(?P<of>key|team|user|org|tag|end_user|project|team_member):(?P<name>.+?)"
@@ -33,17 +33,6 @@ SPEND_GAUGES = KeyShape(
 _MOST = 200
 _DIGITS = 12
 """So much of a hash names a key well enough."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpendGauge:
-    """Spend of one key, team, provider, ... in nano-dollars. `window` "": the last minute or so."""
-
-    key: str
-    of: str
-    name: str
-    window: str
-    spend_nano: int
 
 
 def gauge_keys(families: Iterable[Family]) -> tuple[str, ...]:

@@ -6,71 +6,21 @@ Everything here comes from a handful of reads a cache. What can't be known is No
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from costconsole.cache.catalog import Survey
 from costconsole.cache.commands import Command, arun_all
 from costconsole.cache.earlier import EarlierLookups
 from costconsole.cache.estimates import CODE, HitRate, UseMeter, counted, since_made, unknowable
-from costconsole.cache.gauges import SpendGauge, gauge_keys, read_gauges
+from costconsole.cache.gauges import gauge_keys, read_gauges
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.layouts.values import from_json, mapping, number, whole
 from costconsole.domain.entry import CacheInfo
-from costconsole.domain.format import age, dollars
+from costconsole.domain.known import NEAR, Known, KnownFigures, NearMisses
 from costconsole.redis_store.replies import pairs, text
 
 _SAMPLE = 20
 _WINDOW = 10_000
-_NEAR = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class NearMisses:
-    """BetterDB's similarity window: its look-ups of the last days, at most 10,000.
-
-    `near` of the misses were within 0.05 below the threshold; `nearest` is the most similar of all misses.
-    """
-
-    hits: int
-    misses: int
-    near: int | None
-    nearest: float | None
-    since_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class KnownFigures:
-    """Of one cache. `rate` is counted by its library, or an estimate: then `sentence` has its assumption.
-
-    `hits` is a count without misses, where only that is kept. `idle_ms`: so long ago one of `sampled` entries
-    was stored or used last. `saved_nano` is what the library itself says it saved, in nano-dollars. `code` is
-    the line that gives the rest, for the application.
-    """
-
-    cache: str
-    library: str
-    rate: float | None = None
-    lookups: int | None = None
-    counted: bool = False
-    hits: int | None = None
-    saved_nano: int | None = None
-    idle_ms: int | None = None
-    sampled: int = 0
-    near: NearMisses | None = None
-    sentence: str = ""
-    code: str = CODE
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Of all caches that aren't our own, and LiteLLM's spend gauges, which are of no cache."""
-
-    figures: tuple[KnownFigures, ...] = ()
-    gauges: tuple[SpendGauge, ...] = ()
-    left_out: str = ""
-    """One sentence when the survey didn't look at every key."""
-    by_name: dict[str, KnownFigures] = field(default_factory=dict, compare=False)
 
 
 async def read_known(
@@ -142,35 +92,6 @@ def _figures(
     )
 
 
-def used_last(known: KnownFigures) -> str:
-    """When an entry was stored or used last, in words; "" where that isn't known."""
-    if known.idle_ms is None:
-        return ""
-    return f"stored or used {age(known.idle_ms)} ago or later (by {known.sampled} entries)"
-
-
-def spend_line(gauge: SpendGauge) -> str:
-    """What a gauge says, in words."""
-    window = f"in its budget's {gauge.window}" if gauge.window else "in the last minute or so"
-    spent = dollars(gauge.spend_nano, 4)
-    return (
-        f"LiteLLM: $ {spent} spent {window} by {gauge.of} {gauge.name} (a live gauge, gone when it expires)"
-    )
-
-
-def near_misses(known: KnownFigures) -> str:
-    """What its window tells of the misses, in words; "" where it has none."""
-    window = known.near
-    if window is None or not window.hits + window.misses:
-        return ""
-    words = f"its last {window.hits + window.misses:,} look-ups: {window.misses:,} missed"
-    if window.nearest is not None:
-        words += f", the nearest at a similarity of {window.nearest:.3f}"
-    if window.near is not None and window.misses:
-        words += f", {window.near:,} within {_NEAR:g} of the threshold"
-    return words
-
-
 def _hit_rate(
     cache: CacheInfo,
     seen: Survey,
@@ -183,6 +104,10 @@ def _hit_rate(
     found = counted(cache.name, _own_stats(cache, said))
     if found is not None:
         return found
+    if cache.detail("stats_key") and not cache.index:
+        return HitRate(
+            cache.name, None, 0, f"{cache.name}: nobody looked anything up, by BetterDB's own count"
+        )
     index = next((one for one in seen.indexes if one.name == cache.index), None)
     if index is None:
         return unknowable(cache)
@@ -237,7 +162,7 @@ def _near(cache: CacheInfo, said: dict[Command, Any]) -> NearMisses | None:
     return NearMisses(
         hits=hits,
         misses=len(missed),
-        near=sum(1 for score, limit in judged if score - limit <= _NEAR + 1e-9)
+        near=sum(1 for score, limit in judged if score - limit <= NEAR + 1e-9)
         if judged or not missed
         else None,
         nearest=1.0 - min(scores) if scores else None,
@@ -285,32 +210,3 @@ def _family(cache: CacheInfo, seen: Survey) -> tuple[str, ...]:
     return next(
         (one.examples for one in seen.families if one.prefix == cache.prefix and one.shape in shapes), ()
     )
-
-
-def known_document(known: KnownFigures, gauges: Sequence[SpendGauge] = ()) -> dict[str, Any]:
-    """The `known` member of an element of `caches --json`; null is what can't be known from outside."""
-    window = known.near
-    return {
-        "hit_rate": known.rate,
-        "hit_rate_is": None if known.rate is None else "counted" if known.counted else "estimate",
-        "lookups": known.lookups,
-        "hits": known.hits,
-        "saved_usd": None if known.saved_nano is None else known.saved_nano / 1e9,
-        "last_used_s_ago": None if known.idle_ms is None else known.idle_ms / 1000,
-        "last_used_of_entries": known.sampled or None,
-        "similarity_window": None
-        if window is None
-        else {
-            "hits": window.hits,
-            "misses": window.misses,
-            "near_misses": window.near,
-            "nearest_miss": window.nearest,
-            "since_ms": window.since_ms,
-        },
-        "spend_gauges": [
-            {"of": one.of, "name": one.name, "window": one.window or None, "usd": one.spend_nano / 1e9}
-            for one in gauges
-        ],
-        "how": known.sentence,
-        "code": known.code or None,
-    }

@@ -124,7 +124,7 @@ def list_thresholds(
                     similarity=_clean(one.similarity),
                     default=one.default if one.similarity is None else None,
                     takes_effect="code" if one.changes == "no" else one.changes,
-                    line=layout.threshold_line(cache, one.part, 0.9 if shown is None else shown),
+                    line=layout.threshold_line(cache, one.part, float("nan") if shown is None else shown),
                     sentence=one.sentence,
                 )
             )

@@ -13,7 +13,7 @@ from costconsole.domain.format import percent, size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from costconsole.cache.known import Known, KnownFigures
+    from costconsole.domain.known import Known, KnownFigures
 
 _WHOLE_WALK_S = 3_600.0
 
@@ -22,7 +22,8 @@ def run(args: argparse.Namespace) -> int:
     async def work(session: Session) -> int:
         from costconsole.cache.catalog import BUDGET_S, survey
         from costconsole.cache.earlier import EarlierLookups
-        from costconsole.cache.known import known_document, read_known
+        from costconsole.cache.known import read_known
+        from costconsole.domain.known import known_document
         from costconsole.settings import lookups_file
 
         earlier = EarlierLookups(lookups_file(), session.server.run_id)
@@ -85,7 +86,7 @@ def _print(caches: Sequence[CacheInfo], known: Known) -> None:
 
 
 def _print_known(known: Known) -> None:
-    from costconsole.cache.known import near_misses, spend_line, used_last
+    from costconsole.domain.known import near_misses, spend_line, used_last
 
     print("\nwithout a ledger")
     for one in known.figures:

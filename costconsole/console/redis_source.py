@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from importlib import import_module
@@ -17,13 +18,16 @@ from costconsole.domain.errors import Problem
 from costconsole.redis_store.explain import explain
 from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.target import RedisTarget, parse_target
-from costconsole.settings import Settings
+from costconsole.settings import Settings, lookups_file
 
 if TYPE_CHECKING:
+    from costconsole.cache.catalog import Survey
+    from costconsole.cache.earlier import EarlierLookups
     from costconsole.cache.estimates import UseMeter
     from costconsole.cache.search import EntrySearch as Search
     from costconsole.domain.entry import CacheInfo
     from costconsole.domain.figures import LedgerView
+    from costconsole.domain.known import Known
     from costconsole.domain.window import Window
     from costconsole.embedding.embedder import Embedder
     from costconsole.health.finding import Finding
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 _RECENT = 50
 _FEW_KEYS = 100
 _WARM_UP_S = 0.5
+_READ_AGAIN_S = 30.0
+_REST = 20
+"""A look for caches is followed by so many times its own length without another."""
 
 
 class RedisSource:
@@ -49,7 +56,9 @@ class RedisSource:
         self._client: Any = None
         self._ledger_client: Any = None
         self._reader: LedgerReader | None = None
-        self._caches: tuple[CacheInfo, ...] | None = None
+        self._seen: Survey | None = None
+        self._looked_s = self._read_s = 0.0
+        self._earlier: EarlierLookups | None = None
         self._indexes: frozenset[bytes] = frozenset()
         self._keys_then = 0
         self._finding = asyncio.Lock()
@@ -71,6 +80,7 @@ class RedisSource:
     async def open(self) -> None:
         """Connect and probe. Raises a Problem; may be called again."""
         await asyncio.to_thread(_imports)
+        from costconsole.cache.earlier import EarlierLookups
         from costconsole.ledger.reader import LedgerReader
         from costconsole.redis_store.connect import connect_async
         from costconsole.redis_store.probe import probe
@@ -86,12 +96,15 @@ class RedisSource:
         self._link = replace(
             self._link, writable=not why and server.can_write, why_read_only=why, server=server
         )
-        self._caches = None
+        self._seen = None
+        self._earlier = EarlierLookups(lookups_file(), server.run_id)
         self._reader = LedgerReader(self._ledger_client, self._keys, tz=self._settings.tz)
 
     async def close(self) -> None:
         if self._embedder is not None:
             self._embedder.close()
+        if self._earlier is not None:
+            self._earlier.keep()
         for client in {id(c): c for c in (self._client, self._ledger_client) if c is not None}.values():
             await client.aclose()
 
@@ -107,8 +120,11 @@ class RedisSource:
 
     async def caches(self, refresh: bool = False) -> tuple[CacheInfo, ...]:
         """Every cache; looked for once, and again when asked to, for FT.INFO blocks a server with HNSW."""
+        return (await self._survey(refresh)).caches
+
+    async def _survey(self, refresh: bool = False) -> Survey:
         async with self._finding:
-            if self._caches is None or refresh:
+            if self._seen is None or refresh:
                 from costconsole.cache.catalog import survey
 
                 if self._client is None:
@@ -121,14 +137,45 @@ class RedisSource:
                     survey(self._client, self._link.server, self._keys, mappings=mappings)
                 )
                 self._meter.note(seen.indexes)
-                self._caches = seen.caches
+                self._seen = seen
+                self._looked_s = self._read_s = time.monotonic()
                 self._search = None
-            return self._caches
+                if self._earlier is not None:
+                    self._earlier.keep()
+            return self._seen
+
+    async def known(self) -> Known:
+        """What can be known without a ledger; each index is asked anew at most twice a minute."""
+        from costconsole.cache.catalog import read_indexes
+        from costconsole.cache.known import read_known
+
+        seen = await self._survey()
+        server = self._link.server
+        if time.monotonic() - self._read_s > _READ_AGAIN_S:
+            self._read_s = time.monotonic()
+            names = [index.name for index in seen.indexes]
+            seen = replace(seen, indexes=await self._asked(read_indexes(self._client, names)))
+            self._meter.note(seen.indexes)
+        known: Known = await self._asked(
+            read_known(
+                self._client,
+                seen,
+                meter=self._meter,
+                earlier=self._earlier,
+                uptime_ms=server.uptime_ms if server else None,
+            )
+        )
+        return known
 
     async def caches_changed(self) -> bool:
         """Whether an index came or went since `caches` looked, or the keys have become so many more or fewer
-        that its counts mislead. Names and DBSIZE cost nothing."""
-        if self._client is None or self._caches is None:
+        that its counts mislead. Names and DBSIZE cost nothing.
+
+        On a server where a look takes seconds, what changes meanwhile waits, so that looks stay rare.
+        """
+        if self._client is None or self._seen is None:
+            return False
+        if time.monotonic() - self._looked_s < self._seen.took_s * _REST:
             return False
         names: frozenset[bytes] = await self._asked(_index_names(self._client))
         if names != self._indexes:
@@ -153,6 +200,7 @@ class RedisSource:
                 deep=True,
                 ledger_client=ledger,
                 meter=self._meter,
+                earlier=self._earlier,
                 progress=progress,
                 mappings=self._settings.caches,
             ):
@@ -184,7 +232,9 @@ class RedisSource:
             if self._client is None:
                 raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
             hits = self._ledger_client if self._ledger_client is not self._client else None
-            self._search = Search(self._client, self._caches or (), self._keys, hits_client=hits)
+            self._search = Search(
+                self._client, self._seen.caches if self._seen else (), self._keys, hits_client=hits
+            )
         return self._search
 
     @property

@@ -11,10 +11,11 @@ from costconsole.cache.catalog import Survey
 from costconsole.cache.commands import arun_all
 from costconsole.cache.earlier import EarlierLookups
 from costconsole.cache.estimates import UseMeter
-from costconsole.cache.known import KnownFigures, near_misses, read_known, spend_line
+from costconsole.cache.known import read_known
 from costconsole.cache.reading import Readers
 from costconsole.cache.search import EntrySearch
 from costconsole.domain.entry import CacheInfo
+from costconsole.domain.known import KnownFigures, near_misses, spend_line
 from costconsole.health.census import take_census
 from costconsole.health.entries import last_use, memory, never_expiring, stale, wrong_vectors
 from costconsole.health.finding import Finding

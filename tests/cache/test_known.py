@@ -11,7 +11,8 @@ import pytest
 from costconsole.cache.catalog import find_caches, survey
 from costconsole.cache.earlier import EarlierLookups
 from costconsole.cache.gauges import gauge_keys, read_gauges
-from costconsole.cache.known import Known, near_misses, read_known, spend_line, used_last
+from costconsole.cache.known import read_known
+from costconsole.domain.known import Known, near_misses, spend_line, used_last
 from costconsole.redis_store.connect import connect_async
 from costconsole.redis_store.target import parse_target
 from tests.cache.filling import KEYS, own_cache, redisvl_index, redisvl_store

@@ -24,6 +24,7 @@ from costconsole.domain.call import Savings
 from costconsole.domain.entry import CacheEntry
 from costconsole.domain.figures import Figures, LedgerView, Point, Slice
 from costconsole.domain.format import dollars
+from costconsole.domain.known import Known, KnownFigures, NearMisses, SpendGauge
 from costconsole.domain.window import WINDOWS
 from tests.console.fakes import (
     CACHES,
@@ -333,3 +334,33 @@ def test_a_call_whose_neighbour_was_refused_says_by_what() -> None:
     assert "refused by    numbers, entities" in unread
     assert "a wrong hit" in said(call_lines(replace(call, guard="ratchet"), 100, OSLO, "braille", near))
     assert "refused" not in said(call_lines(call, 100, OSLO, "braille", near))
+
+
+def test_no_ledger_and_yet_something_is_known() -> None:
+    estimated = KnownFigures(
+        "llmcache", "redisvl", rate=0.7, lookups=10, code='Ledger("redis://…").record(Call())'
+    )
+    text = said(empty_lines("x:1/0", "default", CACHES, 78, known=known(estimated)))
+    assert "≈70.0 % hits" in text
+    assert "≈ is an estimate" in text
+    assert "if every miss is stored once" in " ".join(text.split())
+    assert 'Ledger("redis://…").record(' in text
+    counted = replace(estimated, counted=True, code="", near=NearMisses(3, 2, 1, 0.91, None))
+    text = said(empty_lines("x:1/0", "default", CACHES, 78, known=known(counted)))
+    assert " 70.0 % hits" in text
+    assert "≈" not in text
+    assert "1 within 0.05 of the threshold" in " ".join(text.split())
+    unknown = replace(estimated, rate=None, sentence="llmcache: nobody looked anything up")
+    text = said(
+        empty_lines("x:1/0", "default", CACHES, 78, known=known(unknown, "Not all hashes were looked at."))
+    )
+    assert "Hits aren't known: llmcache: nobody looked anything up." in text
+    assert "Not all hashes were looked at." in text
+    for height in (18, 24, 36):
+        gauges = tuple(SpendGauge(f"k{at}", "key", f"k{at}", "", 10**9) for at in range(4))
+        some = replace(known(counted), gauges=gauges)
+        assert len(empty_lines("x:1/0", "default", CACHES, 78, known=some, height=height)) <= max(18, height)
+
+
+def known(one: KnownFigures, left_out: str = "") -> Known:
+    return Known((one,), (), left_out, {one.cache: one})

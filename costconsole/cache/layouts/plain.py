@@ -126,5 +126,7 @@ class PlainLayout:
 
 
 def plain_number(value: float) -> str:
-    """A threshold as a person writes it, without the dust of binary fractions."""
+    """A threshold as a person writes it, without the dust of binary fractions; NaN is left open."""
+    if value != value:
+        return "…"
     return f"{round(value, 9):.9g}"

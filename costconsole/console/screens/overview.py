@@ -40,8 +40,10 @@ from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.errors import Problem
 from costconsole.domain.figures import Figures, LedgerView
 from costconsole.domain.format import count
+from costconsole.domain.known import Known
 
 _NARROW, _WIDE, _TALL, _STACK = 110, 160, 44, 34
+_SECOND_READING_S = 31.0
 _CHARTS = ("outcomes", "spend", "waterfall")
 Mode = Literal["figures", "tail", "call", "empty"]
 
@@ -77,6 +79,7 @@ class OverviewPage(Page):
         self._call: Call | None = None
         self._neighbor: CacheEntry | None = None
         self._caches: tuple[CacheInfo, ...] | None = None
+        self._known: Known | None = None
         self._tail = Tail()
         self._tz: tzinfo | None = None
 
@@ -260,18 +263,36 @@ class OverviewPage(Page):
             self._caches = ()
             self.run_worker(self._find_caches(), group="caches", exit_on_error=False)
         link = self.source.link
-        caches = self._caches
+        caches, known = self._caches, self._known
         self.query_one("#empty", Painted).paint(
-            lambda width, _height: empty_lines(link.label, view.namespace, caches, width)
+            lambda width, height: empty_lines(
+                link.label, view.namespace, caches, width, known=known, height=height
+            )
         )
 
     async def _find_caches(self) -> None:
         try:
             self._caches = await self.source.caches()
+            self._draw()
+            self._known = await self.source.known()
         except Problem as problem:
             self.say(safe(str(problem)), bad=True)
+        self._draw()
+        if self._known is not None and any(not one.counted for one in self._known.figures):
+            # An estimate needs a second reading; more of them would only cost the server.
+            self.set_timer(_SECOND_READING_S, self._read_again)
+
+    def _read_again(self) -> None:
         if self._view is not None and not self._view.present:
-            self._draw_empty(self._view)
+            self.run_worker(self._find_known(), group="caches", exit_on_error=False)
+
+    async def _find_known(self) -> None:
+        try:
+            self._known = await self.source.known()
+        except Problem:
+            # What was known before stays; the header says how the connection is.
+            return
+        self._draw()
 
     # -- keys
 

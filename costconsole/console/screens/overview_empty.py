@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costconsole.console.source import Link
-from costconsole.console.widgets.painted import Line, fold
+from costconsole.console.widgets.painted import Line, fit, fold
 from costconsole.domain.entry import CacheInfo
-from costconsole.domain.format import count
+from costconsole.domain.format import count, percent
+from costconsole.domain.known import ASSUMPTION, Known, KnownFigures, near_misses, spend_line
 from costconsole.domain.text import visible
 
 SNIPPET = (
@@ -20,9 +21,18 @@ _MOST = 4
 
 
 def empty_lines(
-    label: str, namespace: str, caches: Sequence[CacheInfo] | None, width: int, *, writable: bool = True
+    label: str,
+    namespace: str,
+    caches: Sequence[CacheInfo] | None,
+    width: int,
+    *,
+    known: Known | None = None,
+    height: int = 0,
 ) -> list[Line]:
-    """Lines for `width` cells; `caches` is None until they were looked for."""
+    """Lines for `width` cells; `caches` is None until they were looked for, `known` until that was.
+
+    With a `height`, what is known of other libraries' caches is followed by as much as there is room for.
+    """
     name = visible(namespace)
     lines: list[Line] = [
         (("No figures yet", "strong"),),
@@ -34,17 +44,23 @@ def empty_lines(
         (),
     ]
     if caches is not None:
-        lines += [*_caches(caches, width), ()]
+        lines += [*_caches(caches, width, known), ()]
     where = f"redis://{label}" if "://" not in label and not label.startswith("unix:") else label
     given = "" if namespace == "default" else f', namespace="{name}"'
     lines += _text("Send calls through the gateway, and they appear here within a second:", width)
     for row in SNIPPET:
         lines.append(((f"    {row.format(url=visible(where), namespace=given)}", "accent"),))
-    lines += [
-        (),
-        (("Or look around first, with sample traffic on a Redis of its own:", "text"),),
-        (("    costconsole demo", "accent"),),
+    ways = [
+        *_code(known, width),
+        [
+            (),
+            (("Or look around first, with sample traffic on a Redis of its own:", "text"),),
+            (("    costconsole demo", "accent"),),
+        ],
     ]
+    for more in (*_more(known, width), *ways) if known else ways:
+        if not height or len(lines) + len(more) <= height:
+            lines += more
     return lines
 
 
@@ -64,7 +80,42 @@ def _text(sentence: str, width: int) -> list[Line]:
     return [((row, "text"),) for row in fold(sentence, width)]
 
 
-def _caches(caches: Sequence[CacheInfo], width: int) -> list[Line]:
+def _code(known: Known | None, width: int) -> list[list[Line]]:
+    """The line for an application that keeps its own cache."""
+    code = next((one.code for one in known.figures if one.code), "") if known else ""
+    if not code:
+        return []
+    head: Line = (("Or keep the cache that you have, and report its calls:", "text"),)
+    return [[(), head, *(((f"    {row}", "accent"),) for row in fold(code, width - 4))]]
+
+
+def _more(known: Known, width: int) -> list[list[Line]]:
+    """What else is known, the most important first."""
+    told = [f"{one.cache}: {words}" for one in known.figures if (words := near_misses(one))]
+    told += [spend_line(gauge) for gauge in known.gauges[:_MOST]]
+    return [_text(visible(sentence), width) for sentence in told]
+
+
+def _hits(known: KnownFigures | None) -> str:
+    if known is None or (known.rate is None and known.hits is None):
+        return ""
+    if known.rate is None:
+        return f"{count(known.hits)} hits"
+    return f"{'' if known.counted else '≈'}{percent(known.rate)} % hits"
+
+
+def _assumed(known: Known, shown: Sequence[CacheInfo], width: int) -> list[Line]:
+    """What the figures beside the caches stand on; or why there are none."""
+    figures = [one for cache in shown if (one := known.by_name.get(cache.name)) is not None]
+    lines: list[Line] = []
+    if any(one.rate is not None and not one.counted for one in figures):
+        lines += _text(f"≈ is an estimate from what an index counts, {ASSUMPTION}.", width)
+    elif figures and not any(one.rate is not None for one in figures):
+        lines += _text(f"Hits aren't known: {visible(figures[0].sentence)}.", width)
+    return lines + (_text(known.left_out, width) if known.left_out else [])
+
+
+def _caches(caches: Sequence[CacheInfo], width: int, known: Known | None) -> list[Line]:
     if not caches:
         return _text("No cache was found in it either.", width)
     one = len(caches) == 1
@@ -75,10 +126,11 @@ def _caches(caches: Sequence[CacheInfo], width: int) -> list[Line]:
         entries = f"{count(cache.entries)} entries" if cache.entries is not None else "entries not counted"
         lines.append(
             (
-                (f"    {visible(cache.name)[:24]:<24} ", "text"),
-                (f"{cache.kind:<10} {visible(cache.library):<12} {entries:>16}", "muted"),
+                (f"    {fit(visible(cache.name), 22)} ", "text"),
+                (f"{cache.kind:<10} {fit(visible(cache.library), 11)} {entries:>15}", "muted"),
+                (f"  {_hits(known.by_name.get(cache.name) if known else None)}".rstrip(), "text"),
             )
         )
     if len(caches) > _MOST:
         lines.append(((f"    and {len(caches) - _MOST} more", "muted"),))
-    return lines
+    return lines + (_assumed(known, caches[:_MOST], width) if known else [])
