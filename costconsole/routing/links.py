@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from costconsole.domain.text import first_words
 from costconsole.routing.document import Value
 from costconsole.routing.model import TIERS, Model, Tier
-from costconsole.routing.reading import Reader, did_you_mean, quoted
+from costconsole.routing.reading import Reader, quoted
 
 Named = tuple[str, int | None]
 """A name out of the file, and its line."""
@@ -28,9 +29,11 @@ def model_named(
     """`name`, if it is a model's (or a tier's), else None and a finding."""
     if name in models or (or_tier and name in TIERS):
         return name
-    known = (*models, *(TIERS if or_tier else ()))
+    known = chain(TIERS if or_tier else (), models)
     wanted = "a model or a tier" if or_tier else "a model"
-    reader.error(line, key, f"found {quoted(name)}, which is not {wanted} here; {did_you_mean(name, known)}")
+    reader.error(
+        line, key, f"found {quoted(name)}, which is not {wanted} here; {reader.did_you_mean(name, known)}"
+    )
     return None
 
 

@@ -24,7 +24,7 @@ from costconsole.routing.model import (
     Tier,
 )
 from costconsole.routing.native import task_routes
-from costconsole.routing.reading import Reader, did_you_mean, quoted
+from costconsole.routing.reading import Reader, quoted
 
 _USED_ROUTER: Final = (
     *("model_group_alias", "fallbacks", "context_window_fallbacks", "default_fallbacks", "cooldown_time"),
@@ -41,7 +41,7 @@ def read_litellm(
     top = table_of(reader, root, "")
     for key in top:
         if key in _NEAR:
-            reader.error(root.keys.get(key), key, f"this key is unknown; {did_you_mean(key, _TOP)}")
+            reader.error(root.keys.get(key), key, f"this key is unknown; {reader.did_you_mean(key, _TOP)}")
     _not_used(reader, root, "", _TOP)
     settings = {name: table_of(reader, top.get(name), name) for name in _TOP[1:]}
     groups = read_models(reader, top.get("model_list"), root)
@@ -53,7 +53,8 @@ def read_litellm(
                 "no model of it can be called from here; expected at least one chat model",
             )
         return None
-    names = [model.name for model in groups.models if model.name not in deployments_of(groups)]
+    further = deployments_of(groups)
+    names = [model.name for model in groups.models if model.name not in further]
     auto = AutoRouter()
     for entry in groups.routers:
         read_auto_router(reader, entry, names, auto, read)

@@ -10,7 +10,7 @@ from costconsole.domain.text import first_words
 from costconsole.routing.document import Unreadable, Value, read_document
 from costconsole.routing.links import Named
 from costconsole.routing.model import Route, Rule, Tier
-from costconsole.routing.reading import Reader, did_you_mean, quoted
+from costconsole.routing.reading import Reader, quoted
 
 AUTO_ROUTER: Final = "auto_router/"
 _COMPLEXITY: Final = "complexity_router"
@@ -99,7 +99,7 @@ def _group(reader: Reader, value: Value | None, key: str, names: Sequence[str]) 
             value.line,
             key,
             f"found {quoted(name)}, which is no model group that can be called from here; "
-            f"{did_you_mean(name, names)}",
+            f"{reader.did_you_mean(name, names)}",
         )
         return None
     return name, value.line

@@ -80,7 +80,7 @@ from costconsole.routing.model import (
     Wire,
 )
 from costconsole.routing.patterns import BadPattern, compile_pattern
-from costconsole.routing.reading import Reader, did_you_mean, quoted, shown
+from costconsole.routing.reading import Reader, quoted, shown
 
 KEYS: Final = (
     *("models", "tiers", "routes", "default", "baseline", "aliases", "unsure_below", "sticky", "cooldown"),
@@ -195,7 +195,7 @@ def _model(
     wire = reader.choice(table.get("wire"), f"{key}.wire", _WIRES)
     if provider and base_url is None and "base_url" not in table and (known is None or known.base_url == ""):
         what = "isn't known" if known is None else "has no URL of its own"
-        hint = "" if known is not None else f" ({did_you_mean(provider, PROVIDERS)})"
+        hint = "" if known is not None else f" ({reader.did_you_mean(provider, PROVIDERS)})"
         reader.error(
             table["provider"].line if "provider" in table else line,
             f"{key}.provider",

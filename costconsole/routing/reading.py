@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TypeVar
 
 from costconsole.domain.redact import redact
@@ -15,6 +16,9 @@ from costconsole.routing.model import ConfigFinding, Level
 T = TypeVar("T", bound=str)
 
 _SHOWN = 40
+_MAX_HINTS = 40
+_MAX_KNOWN = 500
+_MAX_FINDINGS = 1_000
 _SECRET_KEY = re.compile(
     r"(?i)(?:api|access|secret|master|private|virtual|aws|account|encryption|salt)_?key"
     r"|secret|(?:api|access|auth|bearer|refresh|session|hf|^)_?token$|passw|credential|authorization"
@@ -70,17 +74,6 @@ def shown(value: Value, key: str = "") -> str:
     return repr(first_words(value.raw, _SHOWN)) if value.kind == "text" else first_words(value.raw, _SHOWN)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?` for a name that is unknown, else what is known."""
-    from costconsole.settings import nearest
-
-    known = sorted(known)
-    if not known:
-        return "there is none"
-    guess = nearest(word[:80], known)
-    return guess if guess.startswith("did") or len(known) <= 20 else f"known are: {', '.join(known[:20])}, …"
-
-
 class Reader:
     """Reads values of one file. A value that is wrong becomes a finding, and what stands for it None."""
 
@@ -88,15 +81,35 @@ class Reader:
         self.file = file
         self.findings: list[ConfigFinding] = []
         self._said: set[tuple[int | None, str, str]] = set()
+        self._hints = 0
 
     @property
     def failed(self) -> bool:
         return any(finding.level == "error" for finding in self.findings)
 
     def say(self, level: Level, line: int | None, key: str, message: str) -> None:
-        if (line, key, message) not in self._said:
-            self._said.add((line, key, message))
+        if (line, key, message) in self._said:
+            return
+        self._said.add((line, key, message))
+        # Beyond so many nobody reads on; an error is still an error.
+        if len(self.findings) < _MAX_FINDINGS or (level == "error" and not self.failed):
             self.findings.append(ConfigFinding(level, self.file, line, key, message))
+
+    def did_you_mean(self, word: str, known: Iterable[str]) -> str:
+        """`did you mean X?` for a name that is unknown, else what is known."""
+        from costconsole.settings import nearest
+
+        # Comparing words is slow: a file that is wrong all over gets a list instead.
+        self._hints += 1
+        some = list(islice(known, _MAX_KNOWN))
+        if not some:
+            return "there is none"
+        listed = ", ".join(sorted(some)[:20] if len(some) < _MAX_KNOWN else some[:20])
+        listed = f"known are: {listed}{', …' if len(some) > 20 else ''}"
+        if self._hints > _MAX_HINTS:
+            return listed
+        guess = nearest(word[:80], some)
+        return guess if guess.startswith("did") else listed
 
     def error(self, line: int | None, key: str, message: str) -> None:
         self.say("error", line, key, message)
@@ -125,7 +138,7 @@ class Reader:
         if known is not None:
             for name in value.table:
                 if name not in names and not name.startswith("x-"):
-                    hint = did_you_mean(name, names)
+                    hint = self.did_you_mean(name, names)
                     shown_name = "…" if looks_secret(name) else first_words(name, _SHOWN)
                     self.error(value.keys.get(name), f"{prefix}{shown_name}", f"this key is unknown; {hint}")
         found = {}
@@ -216,7 +229,7 @@ class Reader:
         for choice in choices:
             if text == choice:
                 return choice
-        self.error(value.line, key, f"found {shown(value, key)}; {did_you_mean(text, choices)}")
+        self.error(value.line, key, f"found {shown(value, key)}; {self.did_you_mean(text, choices)}")
         return None
 
     def seconds(self, value: Value | None, key: str) -> int | None:

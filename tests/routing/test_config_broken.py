@@ -301,3 +301,11 @@ def test_a_file_in_utf_16_is_read_by_its_mark(tmp_path: Path) -> None:
     path = tmp_path / "wide.yaml"
     path.write_text(SMALL, encoding="utf-16")
     assert [model.name for model in load_config(path).models] == ["small", "large"]
+
+
+def test_a_file_that_is_wrong_all_over_is_told_up_to_a_thousand_findings() -> None:
+    lines = [f"  m{i}: {{provider: x{i}, tier: q{i}, teir: a}}" for i in range(600)]
+    found = findings("models:\n" + "\n".join(lines))
+    assert len(found) == 1000
+    assert "did you mean 'tier'?" in " ".join(finding.message for finding in found[:3])
+    assert "known are: " in found[-1].message
