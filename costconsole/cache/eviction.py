@@ -48,8 +48,8 @@ __all__ = ["Evicted", "Eviction", "Listed", "Preview", "Progress", "Restored", "
 
 UNDO_HOURS = KEPT_MS // 3_600_000
 _SAMPLE = 5
-_Kept = tuple[bytes, int, tuple[Unit, ...]]
-"""An entry of a manifest: as it stands there, its order, its units."""
+_Kept = tuple[int, bytes, int, tuple[Unit, ...]]
+"""An entry of a manifest: its part of it, how it stands there, its order, its units."""
 
 
 class Eviction:
@@ -161,8 +161,7 @@ class Eviction:
             await asyncio.shield(self._restored(undoable, kept, tally))
         left, note = 0, ""
         with contextlib.suppress(*redis_errors()):
-            entries = self._keys.undo_entries(undoable.undo_id)
-            left = int(await self._client.execute_command("SCARD", entries))
+            left = await manifest.remaining(self._client, self._keys, undoable.undo_id, undoable.parts)
             note = await self._gone_indexes(undoable.indexes) if tally.done else ""
         return Restored(
             undo_id=undoable.undo_id,
@@ -263,22 +262,23 @@ class Eviction:
 
     async def _restore(self, undoable: Undoable, kept: Manifest, tally: Tally) -> None:
         pace, ordered = Pace(), list[_Kept]()
-        async for members in self._members(undoable.undo_id):
-            plain: list[_Kept] = []
-            for member in members:
-                entry = (member, *read_member(member, undoable.undo_id))
-                (ordered if entry[1] else plain).append(entry)
-            await self._back(plain, kept, tally, pace)
-        ordered.sort(key=lambda entry: -entry[1])
+        for part in range(undoable.parts):
+            async for members in self._members(undoable.undo_id, part):
+                plain: list[_Kept] = []
+                for member in members:
+                    entry = (part, member, *read_member(member, undoable.undo_id))
+                    (ordered if entry[2] else plain).append(entry)
+                await self._back(plain, kept, tally, pace)
+        ordered.sort(key=lambda entry: -entry[2])
         await self._back(ordered, kept, tally, pace)
 
     async def _back(self, waiting: list[_Kept], kept: Manifest, tally: Tally, pace: Pace) -> None:
         while waiting and not tally.stops():
             taken, waiting = waiting[: pace.size], waiting[pace.size :]
-            words, busy = await restore(self._client, [units for _, _, units in taken])
+            words, busy = await restore(self._client, [units for *_, units in taken])
             pace.took(len(taken), busy)
-            finished = []
-            for (member, _, units), word in zip(taken, words, strict=True):
+            finished: dict[int, list[bytes]] = {}
+            for (part, member, _, units), word in zip(taken, words, strict=True):
                 key = text(units[0].key)
                 if word == "restored":
                     tally.count(key)
@@ -289,17 +289,18 @@ class Eviction:
                     if "OOM" in word:
                         tally.stopped, tally.reason = True, OUT_OF_MEMORY
                 if word in ("restored", "there", "expired", "lost"):
-                    finished.append(member)
-            await kept.withdraw(finished)
+                    finished.setdefault(part, []).append(member)
+            for part, members in finished.items():
+                await kept.forget(part, members)
             tally.tell()
             await asyncio.sleep(0)
 
-    async def _members(self, undo_id: str) -> AsyncIterator[list[bytes]]:
+    async def _members(self, undo_id: str, part: int) -> AsyncIterator[list[bytes]]:
         # A member that is seen twice is back already, and not counted again.
         cursor = 0
         while True:
             cursor, members = await self._client.execute_command(
-                "SSCAN", self._keys.undo_entries(undo_id), cursor, "COUNT", 500
+                "SSCAN", self._keys.undo_entries(undo_id, part), cursor, "COUNT", 500
             )
             yield list(dict.fromkeys(members))
             if not int(cursor):

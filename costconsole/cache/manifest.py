@@ -19,6 +19,8 @@ from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.replies import pairs, text
 
 _LOOKED_AT = 100
+_PART = 20_000
+"""So many entries are named in one set: a server that lets a set of a million expire stands still for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Undoable:
     expires_ms: int
     undone_ms: int | None = None
     indexes: tuple[str, ...] = ()
+    parts: int = 1
+    """In how many sets the entries are named."""
 
 
 class Manifest:
@@ -49,6 +53,8 @@ class Manifest:
         self._undo_id = undo_id
         self._indexes: set[str] = set()
         self._begun = False
+        self._part = 0
+        self._in_part = 0
 
     async def announce(
         self, members: Sequence[bytes], author: Author, what: str, indexes: Iterable[str]
@@ -57,9 +63,12 @@ class Manifest:
         keys, undo_id = self._keys, self._undo_id
         commands: list[tuple[Any, ...]] = []
         new = set(indexes) - self._indexes
-        if new or not self._begun:
+        full = self._in_part >= _PART
+        if full:
+            self._part, self._in_part = self._part + 1, 0
+        if new or full or not self._begun:
             self._indexes |= new
-            facts: dict[str, Any] = {"indexes": json.dumps(sorted(self._indexes))}
+            facts: dict[str, Any] = {"indexes": json.dumps(sorted(self._indexes)), "parts": self._part + 1}
             if not self._begun:
                 at = now_ms()
                 facts |= {"who": author.who, "host": author.host, "ts_ms": at, "what": what}
@@ -68,9 +77,11 @@ class Manifest:
                     ("ZADD", keys.undos, at, undo_id),
                 ]
             commands.append(("HSET", keys.undo(undo_id), *(word for pair in facts.items() for word in pair)))
-        commands.append(("SADD", keys.undo_entries(undo_id), *members))
+        entries = keys.undo_entries(undo_id, self._part)
+        self._in_part += len(members)
+        commands.append(("SADD", entries, *members))
         commands += [("PEXPIRE", keys.undo(undo_id), KEPT_MS)]
-        commands += [("PEXPIRE", keys.undo_entries(undo_id), KEPT_MS)]
+        commands += [("PEXPIRE", entries, KEPT_MS)]
         commands += [("PEXPIRE", keys.undos, 2 * KEPT_MS)]
         for reply in await arun_all(self._client, commands):
             if isinstance(reply, Exception):
@@ -78,9 +89,15 @@ class Manifest:
         self._begun = True
 
     async def withdraw(self, members: Sequence[bytes]) -> None:
-        """Take entries off the list: they were not removed, or are back."""
+        """Take entries off the list that were named just now: they were not removed."""
+        for part in range(max(0, self._part - 1), self._part + 1):
+            await self.forget(part, members)
+
+    async def forget(self, part: int, members: Sequence[bytes]) -> None:
+        """Take entries off a part of the list: they are back."""
         if members:
-            await self._client.execute_command("SREM", self._keys.undo_entries(self._undo_id), *members)
+            entries = self._keys.undo_entries(self._undo_id, part)
+            await self._client.execute_command("SREM", entries, *members)
 
     async def note(self, facts: Mapping[str, Any]) -> None:
         """Write facts into the manifest, without making it live longer."""
@@ -98,20 +115,14 @@ async def history(client: Any, keys: Keys, limit: int) -> tuple[Undoable, ...]:
 
 async def find(client: Any, keys: Keys, undo_id: str) -> Undoable | None:
     """The manifest of this id; None: there is none, or it is older than 24 hours."""
-    facts, remaining, left = await arun_all(
-        client,
-        [
-            ("HGETALL", keys.undo(undo_id)),
-            ("SCARD", keys.undo_entries(undo_id)),
-            ("PTTL", keys.undo(undo_id)),
-        ],
-    )
-    for reply in (facts, remaining, left):
+    facts, left = await arun_all(client, [("HGETALL", keys.undo(undo_id)), ("PTTL", keys.undo(undo_id))])
+    for reply in (facts, left):
         if isinstance(reply, Exception):
             raise reply
     known = {name: text(value) for name, value in pairs(facts).items()}
     if "ts_ms" not in known:
         return None
+    parts = int(known.get("parts", 1))
     return Undoable(
         undo_id=undo_id,
         ts_ms=int(known["ts_ms"]),
@@ -119,8 +130,18 @@ async def find(client: Any, keys: Keys, undo_id: str) -> Undoable | None:
         host=known.get("host", ""),
         what=known.get("what", ""),
         evicted=int(known["evicted"]) if "evicted" in known else None,
-        remaining=int(remaining),
+        remaining=await remaining(client, keys, undo_id, parts),
         expires_ms=now_ms() + max(0, int(left)),
         undone_ms=int(known["undone_ms"]) if "undone_ms" in known else None,
         indexes=tuple(json.loads(known.get("indexes") or "[]")),
+        parts=parts,
     )
+
+
+async def remaining(client: Any, keys: Keys, undo_id: str, parts: int) -> int:
+    """How many entries of an eviction aren't back yet."""
+    counts = await arun_all(client, [("SCARD", keys.undo_entries(undo_id, part)) for part in range(parts)])
+    for count in counts:
+        if isinstance(count, Exception):
+            raise count
+    return sum(map(int, counts))

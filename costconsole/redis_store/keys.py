@@ -77,9 +77,9 @@ class Keys:
         """Hash: who evicted what, and when."""
         return f"{self.undos}:{undo_id}"
 
-    def undo_entries(self, undo_id: str) -> str:
-        """Set: the entries of an eviction that aren't back yet."""
-        return f"{self.undos}:{undo_id}:entries"
+    def undo_entries(self, undo_id: str, part: int = 0) -> str:
+        """Set: the entries of an eviction that aren't back yet; of a large one, a part of them."""
+        return f"{self.undos}:{undo_id}:entries" + (f":{part}" if part else "")
 
     @property
     def exact_prefix(self) -> str:

@@ -19,7 +19,7 @@ from costconsole.demo.server import EmbeddedRedis
 from costconsole.redis_store.connect import connect_async
 from costconsole.redis_store.target import parse_target
 from tests.cache.evicting import audit, evicting, stored
-from tests.cache.filling import redisvl_entry, redisvl_index, redisvl_store
+from tests.cache.filling import KEYS, redisvl_entry, redisvl_index, redisvl_store
 
 DIES = """
 import asyncio, os, signal, sys
@@ -165,10 +165,10 @@ async def test_what_a_writer_changes_or_adds_meanwhile_stays(aclient: Any, clien
     redisvl_index(client, "llmcache")
     keys = fill(client, 600)
     eviction = await evicting(aclient)
-    chosen = Selection(caches=("llmcache",))
-    if by == "keys":
-        chosen = (await eviction.preview(chosen)).selection
-        assert len(chosen.keys) == 600
+    # A preview that could not count all in time leaves the filter, and the time at which it was made.
+    budget_s = 60 if by == "keys" else 0
+    chosen = (await eviction.preview(Selection(caches=("llmcache",)), budget_s=budget_s)).selection
+    assert len(chosen.keys) == (600 if by == "keys" else 0)
     written: dict[str, str] = {}
     alive = set(keys)
 
@@ -214,3 +214,30 @@ async def test_a_preview_that_ran_out_of_time_says_about_how_many(aclient: Any, 
     # What was not counted in time goes as well.
     assert (await eviction.evict(cut.selection)).evicted == 700
     assert client.exists(*keys) == 0
+
+
+async def test_a_large_eviction_is_named_in_parts_and_comes_back_from_all(
+    aclient: Any, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("costconsole.cache.manifest._PART", 200)
+    redisvl_index(client, "llmcache")
+    keys = fill(client, 900)
+    before = {key: stored(client, key) for key in keys}
+    eviction = await evicting(aclient)
+    preview = await eviction.preview(Selection(caches=("llmcache",)))
+    for key in keys[100:110]:
+        client.hset(key, "response", "changed since")
+    done = await eviction.evict(preview.selection)
+    assert (done.evicted, done.skipped_count) == (890, 10)
+    (undoable,) = await eviction.history()
+    assert (undoable.remaining, undoable.parts > 2) == (890, True)
+    names = [KEYS.undo_entries(done.undo_id, part) for part in range(undoable.parts)]
+    assert all(0 < client.scard(name) < 600 and client.pttl(name) > 0 for name in names)
+    stop = asyncio.Event()
+    half = await eviction.undo(stop=stop, on_progress=lambda p: p.done > 400 and stop.set())
+    assert (half.stopped, half.restored + half.remaining) == (True, 890)
+    rest = await eviction.undo()
+    assert (half.restored + rest.restored, rest.remaining) == (890, 0)
+    assert {k: stored(client, k) for k in keys[:100] + keys[110:]} == {
+        k: before[k] for k in keys[:100] + keys[110:]
+    }
