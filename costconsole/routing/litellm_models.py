@@ -26,7 +26,10 @@ _PRICES: Final = {
     "output_cost_per_token_batches": "batch_output",
     "cache_read_input_token_cost_batches": "batch_cached_input",
 }
-_USED_PARAMS: Final = ("model", "api_key", "api_base", "base_url", "weight", "order", *_PRICES)
+_USED_PARAMS: Final = (
+    *("model", "custom_llm_provider", "api_key", "api_base", "base_url", "weight", "order"),
+    *_PRICES,
+)
 _USED_INFO: Final = (
     *("id", "base_model", "mode", "tier", "max_input_tokens", "supports_function_calling"),
     *_PRICES,
@@ -88,6 +91,9 @@ def read_models(reader: Reader, value: Value | None, root: Value) -> Groups:
             continue
         info = table_of(reader, entry.get("model_info"), f"{place}.model_info")
         say_literal_keys(reader, params, f"{place}.litellm_params")
+        custom = params["custom_llm_provider"].raw if "custom_llm_provider" in params else ""
+        if custom and not target.startswith(f"{custom}/"):
+            target = f"{custom}/{target}"
         if target.startswith(AUTO_ROUTER):
             groups.routers.append(RouterEntry(name, target, item.line, f"{place}.litellm_params", params))
             continue

@@ -158,6 +158,34 @@ def test_a_literal_key_is_a_finding_and_nothing_else() -> None:
     assert SECRET[10:] not in repr(config)
 
 
+@pytest.mark.parametrize(
+    ("params", "provider", "model", "base_url"),
+    [
+        ("model: gpt-4o", "openai", "gpt-4o", None),
+        (
+            "model: openrouter/anthropic/claude-3.5-sonnet",
+            "openrouter",
+            "anthropic/claude-3.5-sonnet",
+            "https://openrouter.ai/api/v1",
+        ),
+        (
+            "model: mistral-7b, custom_llm_provider: together_ai",
+            "together",
+            "mistral-7b",
+            "https://api.together.xyz/v1",
+        ),
+        ("model: meta/our-8b, api_base: 'http://h/v1'", "openai-compatible", "meta/our-8b", "http://h/v1"),
+        ("model: azure/gpt-4o, api_base: os.environ/AZURE_URL", "azure", "gpt-4o", "os.environ/AZURE_URL"),
+        ("model: xai/grok-4, api_key: null, api_base: ~", "x-ai", "grok-4", "https://api.x.ai/v1"),
+    ],
+)
+def test_what_stands_before_the_slash_says_where_a_model_is(
+    params: str, provider: str, model: str, base_url: str | None
+) -> None:
+    (found,) = parsed(f"model_list: [{{model_name: a, litellm_params: {{{params}}}}}]").models
+    assert (found.provider, found.model, found.base_url) == (provider, model, base_url)
+
+
 COMPLEXITY = """\
 model_list:
   - {model_name: one, litellm_params: {model: openai/gpt-4o}}
