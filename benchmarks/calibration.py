@@ -2,10 +2,10 @@
 
 Without files only the times. A file has a look-up a line, {"s": similarity, "same": was the cached answer
 right}, or a prompt a line, {"prompt", "answer_id", "ns", "cacheable"}: these are embedded and replayed under
-a threshold of 0.95 first. For every file, number of labels and bound, labels are drawn anew --resamples times:
+a threshold of 0.95 first. For every file, number of labels and bound, labels are drawn --resamples times:
 
-  uniform   labels drawn uniformly; cp: loosest threshold of a 0.005 grid that Clopper-Pearson alone certifies
-  queue     labels drawn as the queue does; focus_cp: 30 % uniform, then all above the curve's threshold, and cp
+  uniform   drawn uniformly; cp: loosest threshold of a 0.005 grid that Clopper-Pearson alone certifies
+  queue     drawn as the queue does; focus_cp: 30 % uniform, the rest above the curve's threshold, and cp
 
 Each cell: share of runs that found a threshold / mean share of look-ups that would be hits (0 where none was
 found) / share of runs whose threshold breaks the bound on the whole file.
@@ -25,7 +25,7 @@ from costconsole.calibration.bound import uppers
 from costconsole.calibration.curve import fit_arrays
 from costconsole.calibration.events import FLOOR, Event
 from costconsole.calibration.propose import low_end, propose
-from costconsole.calibration.queue import draw
+from costconsole.calibration.queue import draw, steady
 from costconsole.calibration.replay import embed_prompts, replay
 
 COARSE = np.round(np.arange(0.70, 0.9951, 0.005), 3)
@@ -96,7 +96,10 @@ def look_ups(file: Path) -> tuple[Any, Any]:
 
 
 def table(similarities: Any, right: Any, resamples: int, rng: Any) -> None:
-    pool = [labelled_event(i, s, y, FLOOR) for i, (s, y) in enumerate(zip(similarities, right, strict=True))]
+    # A log is much larger than what is labelled of it: small files are repeated.
+    often = -(-10 * SIZES[-1] // len(similarities))
+    pairs = list(zip(similarities, right, strict=True)) * often
+    pool = [labelled_event(i, s, y, FLOOR) for i, (s, y) in enumerate(pairs)]
     print(f"  {'labels':>6} {'bound':>6}" + "".join(f"{name:>24}" for name in METHODS))
     for size in SIZES:
         for bound in BOUNDS:
@@ -121,8 +124,8 @@ def once(
     pool: list[Event], similarities: Any, right: Any, size: int, bound: float, seed: int
 ) -> dict[str, float | None]:
     rng = np.random.default_rng(seed)
-    chosen = rng.integers(0, len(pool), size)
-    uniform = [pool[i] for i in chosen]
+    chosen = rng.integers(0, len(similarities), size)
+    uniform = [pool[i] for i in chosen]  # the file itself comes first in the pool
     focus = focused(similarities, right, size, bound, rng)
     return {
         "cp": cp(similarities[chosen], ~right[chosen], bound, FLOOR),
@@ -160,7 +163,7 @@ def queued(pool: list[Event], similarities: Any, size: int, bound: float, seed: 
             np.array([event.similarity for event in labels]),
             np.array([not event.wrong for event in labels], bool),
         )
-        low = low_end(posterior, similarities, bound)
+        low = steady(low_end(posterior, similarities, bound), labels)
         more = min(size - len(labels), -(-size // ROUNDS))
         labels += draw(pool, {event.id for event in labels}, low, more, seed + step)
     return labels

@@ -246,6 +246,9 @@ def _add_calibration(steps: argparse._SubParsersAction[_Parser], common: _Parser
     label.add_argument("--route", metavar="R")
     label.add_argument("--max-error", type=float, default=0.02, metavar="A")
 
+    label.add_argument("--judge", metavar="PROVIDER/MODEL", help="let a model label, such as openai/gpt-4o")
+    label.add_argument("--judge-url", metavar="URL", help="where it is asked, if not at its provider")
+
     load = steps.add_parser("import", parents=[common, as_json], allow_abbrev=False)
     load.add_argument("file", metavar="FILE", help='JSON lines {"a", "b", "same"} or {"s", "same"}')
     load.add_argument("--drawn", action="store_true", help="they were drawn uniformly: bounds may use them")

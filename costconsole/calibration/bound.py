@@ -66,7 +66,7 @@ def labels_needed(max_error: float, confidence: float, rate: float = 0.0) -> int
         least = fewest(wrong, max_error, 1.0 - confidence)
         # ceil(m * rate) == wrong for m in (wrong - 1, wrong] / rate
         first = least if not wrong else max(least, math.floor((wrong - 1) / rate + 1e-9) + 1)
-        if rate <= 0 or first <= wrong / rate + 1e-9:
+        if rate < 1e-6 or first <= wrong / rate + 1e-9:
             return first
         wrong = max(wrong + 1, math.ceil(least * rate - 1e-9))
     return None

@@ -127,7 +127,7 @@ def _laplace(
         if np.abs(step).max() < 1e-8:
             break
     p = _sigmoid(x @ b)
-    covariance: Floats = np.linalg.inv((x * (p * (1.0 - p))[:, None]).T @ x + precision)
+    covariance = np.asarray(np.linalg.inv((x * (p * (1.0 - p))[:, None]).T @ x + precision), np.float64)
     return b, covariance
 
 

@@ -8,13 +8,29 @@ t >= t_low, so exact bounds hold there; below, only the first kind counts (see `
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from costconsole.calibration.events import FLOOR, Event
 
 WIDE = 0.3
 """Share of the draws over everything: they show where the curve bends."""
+
+NEAR = 0.03
+
+
+def steady(low: float, labels: Iterable[Event]) -> float:
+    """From where to go on drawing: from where most were drawn before if that is near enough to `low`.
+
+    A label that was drawn from higher up says nothing about a threshold below, so moving about wastes some.
+    """
+    before = Counter(event.drawn_from for event in labels if event.certified and event.drawn_from > FLOOR)
+    if before:
+        kept = before.most_common(1)[0][0]
+        if abs(kept - low) <= NEAR:
+            return kept
+    return low
 
 
 def draw(

@@ -9,13 +9,14 @@ from costconsole.calibration.events import Event
 from costconsole.calibration.events import evidence as usable
 from costconsole.calibration.evidence import Evidence, with_texts
 from costconsole.calibration.propose import STEP, low_end
-from costconsole.calibration.queue import draw
+from costconsole.calibration.queue import draw, steady
 
 
 def start_of(found: Evidence, max_error: float = 0.02) -> float:
     """From which similarity most labels are drawn: where a threshold might be certified, and be reached."""
-    likely = low_end(fit(usable(found.labels)), found.scores, max_error)
-    return max(round(found.current - STEP, 4), likely)
+    used = usable(found.labels)
+    likely = low_end(fit(used), found.scores, max_error)
+    return steady(max(round(found.current - STEP, 4), likely), used)
 
 
 async def next_pairs(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import secrets
 import sys
 from typing import TYPE_CHECKING
 
 from costconsole.commands.output import print_json, say
 from costconsole.commands.session import DONE, Session, run_session
-from costconsole.domain.errors import Refused
+from costconsole.domain.errors import Refused, UsageProblem
 from costconsole.domain.text import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from costconsole.calibration.events import Event, Verdict
+    from costconsole.gateway.wire import Wire
 
 _VERDICTS: dict[str, Verdict] = {
     "s": "same",
@@ -48,6 +52,8 @@ async def _work(args: argparse.Namespace, session: Session) -> int:
     if not queue:
         say("Nothing to label: no logged look-up has a neighbour that is still cached.")
     author = this_author()
+    if args.judge:
+        return await _judge(args, session, queue)
     done: list[tuple[str, str | None]] = []
     at = 0
     while at < len(queue):
@@ -75,6 +81,43 @@ async def _work(args: argparse.Namespace, session: Session) -> int:
         print_json(document | {"missing_labels": proposal.missing_labels, "guaranteed": proposal.guaranteed})
     else:
         print(f"{len(done)} labelled. {proposal.reason}")
+    return DONE
+
+
+async def _judge(args: argparse.Namespace, session: Session, queue: Sequence[Event]) -> int:
+    """Let a model label; people's labels stay as they are, and bounds rest on these only if asked for."""
+    from costconsole.cache.author import this_author
+    from costconsole.calibration.judge import Judge
+    from costconsole.calibration.store import agreement, label_of, read_labels, write_label
+    from costconsole.gateway.provider import Provider
+    from costconsole.ledger.ledger import Ledger
+    from costconsole.ledger.prices import PriceBook
+
+    name, _, model = args.judge.partition("/")
+    if not model:
+        raise UsageProblem(f"--judge {args.judge!r} is not possible: name provider and model, openai/gpt-4o")
+    wire: Wire = "anthropic" if name == "anthropic" else "openai"
+    provider = Provider(name, wire, base_url=args.judge_url)
+    ledger = Ledger(session.ledger_target, session.keys.namespace, prompts="off")
+    author = this_author()
+    counts = {"same": 0, "different": 0, "unsure": 0}
+    try:
+        judge = Judge(provider, model, record=ledger.record, prices=PriceBook(session.settings.prices))
+        for event in queue:
+            verdict = await judge.ask(event)
+            counts[verdict] += 1
+            await write_label(session.client, session.keys, label_of(event, verdict, "judge", author), author)
+    finally:
+        await provider.aclose()
+        await asyncio.to_thread(ledger.close)
+    agreed, both = agreement(await read_labels(session.client, session.keys))
+    if args.json:
+        print_json({"labelled": sum(counts.values()), **counts, "agreed": agreed, "compared": both})
+    else:
+        said = ", ".join(f"{number} {word}" for word, number in counts.items())
+        print(f"{sum(counts.values())} labelled by {visible(args.judge)}: {said}.")
+        print(f"It agrees with people on {agreed} of {both} pairs that both labelled.")
+        say("Bounds leave a judge's labels out: threshold suggest --judge counts them.")
     return DONE
 
 
