@@ -80,6 +80,7 @@ class OverviewPage(Page):
         self._neighbor: CacheEntry | None = None
         self._caches: tuple[CacheInfo, ...] | None = None
         self._known: Known | None = None
+        self._looking = False
         self._tail = Tail()
         self._tz: tzinfo | None = None
 
@@ -259,8 +260,8 @@ class OverviewPage(Page):
             words = "The first calls are on their way."
             self.query_one("#empty", Painted).paint(lambda width, height: centred(words, width, height))
             return
-        if self._caches is None:
-            self._caches = ()
+        if not self._looking:
+            self._looking = True
             self.run_worker(self._find_caches(), group="caches", exit_on_error=False)
         link = self.source.link
         caches, known = self._caches, self._known

@@ -18,6 +18,11 @@ SNIPPET = (
     "print(answer.text)",
 )
 _MOST = 4
+_DEMO: tuple[Line, ...] = (
+    (),
+    (("Or look around first, with sample traffic on a Redis of its own:", "text"),),
+    (("    costconsole demo", "accent"),),
+)
 
 
 def empty_lines(
@@ -43,24 +48,25 @@ def empty_lines(
         ),
         (),
     ]
-    if caches is not None:
-        lines += [*_caches(caches, width, known), ()]
+    lines += _caches(caches, width, known)
     where = f"redis://{label}" if "://" not in label and not label.startswith("unix:") else label
     given = "" if namespace == "default" else f', namespace="{name}"'
-    lines += _text("Send calls through the gateway, and they appear here within a second:", width)
-    for row in SNIPPET:
-        lines.append(((f"    {row.format(url=visible(where), namespace=given)}", "accent"),))
-    ways = [
-        *_code(known, width),
-        [
-            (),
-            (("Or look around first, with sample traffic on a Redis of its own:", "text"),),
-            (("    costconsole demo", "accent"),),
-        ],
+    way: list[Line] = [
+        (),
+        *_text("Send calls through the gateway, and they appear here within a second:", width),
+        *(((f"    {row.format(url=visible(where), namespace=given)}", "accent"),) for row in SNIPPET),
     ]
-    for more in (*_more(known, width), *ways) if known else ways:
-        if not height or len(lines) + len(more) <= height:
+
+    def room(for_lines: Sequence[Line]) -> bool:
+        return not height or len(lines) + len(for_lines) <= height
+
+    for more in _more(known, width):
+        if room([*more, *way]):
             lines += more
+    lines += way
+    for other in (*_code(known, width), _DEMO):
+        if room(other):
+            lines += other
     return lines
 
 
@@ -89,8 +95,10 @@ def _code(known: Known | None, width: int) -> list[list[Line]]:
     return [[(), head, *(((f"    {row}", "accent"),) for row in fold(code, width - 4))]]
 
 
-def _more(known: Known, width: int) -> list[list[Line]]:
+def _more(known: Known | None, width: int) -> list[list[Line]]:
     """What else is known, the most important first."""
+    if known is None:
+        return []
     told = [f"{one.cache}: {words}" for one in known.figures if (words := near_misses(one))]
     told += [spend_line(gauge) for gauge in known.gauges[:_MOST]]
     return [_text(visible(sentence), width) for sentence in told]
@@ -115,7 +123,9 @@ def _assumed(known: Known, shown: Sequence[CacheInfo], width: int) -> list[Line]
     return lines + (_text(known.left_out, width) if known.left_out else [])
 
 
-def _caches(caches: Sequence[CacheInfo], width: int, known: Known | None) -> list[Line]:
+def _caches(caches: Sequence[CacheInfo] | None, width: int, known: Known | None) -> list[Line]:
+    if caches is None:
+        return [(("Looking for caches in it …", "muted"),)]
     if not caches:
         return _text("No cache was found in it either.", width)
     one = len(caches) == 1
@@ -123,11 +133,12 @@ def _caches(caches: Sequence[CacheInfo], width: int, known: Known | None) -> lis
         f"It holds {count(len(caches))} {'cache' if one else 'caches'} (2 Entries searches them):", width
     )
     for cache in caches[:_MOST]:
-        entries = f"{count(cache.entries)} entries" if cache.entries is not None else "entries not counted"
+        word = "entry" if cache.entries == 1 else "entries"
+        entries = f"{count(cache.entries)} {word}" if cache.entries is not None else "not counted"
         lines.append(
             (
-                (f"    {fit(visible(cache.name), 22)} ", "text"),
-                (f"{cache.kind:<10} {fit(visible(cache.library), 11)} {entries:>15}", "muted"),
+                (f"    {fit(visible(cache.name), 20)} ", "text"),
+                (f"{cache.kind:<10} {fit(visible(cache.library), 11)} {entries:>14}", "muted"),
                 (f"  {_hits(known.by_name.get(cache.name) if known else None)}".rstrip(), "text"),
             )
         )
