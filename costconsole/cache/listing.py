@@ -15,7 +15,7 @@ from costconsole.cache.scan import walk
 from costconsole.cache.windows import keys_in_order
 from costconsole.domain.entry import CacheEntry, CacheInfo
 
-_LARGEST_ROUND = 2_000
+_LARGEST_ROUND = 1_000
 _MOST_WAITING = 50_000
 
 
@@ -66,7 +66,7 @@ async def from_index(readers: Readers, cache: CacheInfo, place: IndexPlace, want
     rows: list[Row] = []
     note, entries, limit = "", 0, wanted.limit
     deadline = time.monotonic() + wanted.budget_s
-    start, round_ = place, 0
+    start, round_ = place, 2 if place.looked_at > limit and wanted.matches is not None else 0
     while True:
         # Where the index finds much more than is meant, each round looks further than the one before.
         count = min(limit << round_, max(limit, _LARGEST_ROUND)) + len(place.seen)

@@ -13,6 +13,9 @@ from costconsole.cache.fingerprint import digest
 from costconsole.cache.layouts import layout_of
 from costconsole.domain.entry import CacheEntry, CacheInfo
 
+_AT_ONCE = 250
+"""So many are read in one round trip: what they take to parse must not hold up the event loop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Readers:
@@ -56,8 +59,13 @@ async def read_weights(client: Any, keys: Iterable[str]) -> dict[str, Weight]:
 
 async def read_entries(readers: Readers, cache: CacheInfo, keys: Sequence[bytes]) -> list[Found]:
     """The entries of these keys, in their order, with time to live and hits."""
-    if not keys:
-        return []
+    found: list[Found] = []
+    for at in range(0, len(keys), _AT_ONCE):
+        found += await _read(readers, cache, keys[at : at + _AT_ONCE])
+    return found
+
+
+async def _read(readers: Readers, cache: CacheInfo, keys: Sequence[bytes]) -> list[Found]:
     layout = layout_of(cache)
     reads: list[Command] = [layout.read(cache, key) for key in keys]
     ttls: list[Command] = [("PTTL", key) for key in keys]

@@ -16,13 +16,13 @@ ROLES: tuple[Role, ...] = ("viewer", "operator")
 _LOOKING = """
     ping info time dbsize module|list acl|whoami acl|dryrun client|setname client|setinfo client|no-touch
     scan type exists pttl memory|usage object|idletime
-    hget hmget hgetall smembers zmscore xrange xrevrange
+    hget hmget hgetall smembers zmscore zrevrange xrange xrevrange
 """
 _SEARCHING = "ft._list ft.info ft.search ft.aggregate"
 _CHANGING = """
     evalsha eval publish xadd
     hset hdel hincrby hkeys get set unlink rename dump restore pexpire pexpiretime persist
-    sadd srem scard sscan zadd zrem zincrby zrevrange zremrangebyscore
+    sadd srem scard sscan zadd zrem zincrby zremrangebyscore
 """
 _ALSO = {"get": "getrange", "json.": "json.arrindex", "v": "vinfo vrandmember vemb"}
 """By how the commands begin that read entries: what tells their library from another's."""

@@ -223,7 +223,7 @@ async def test_a_long_look_says_how_far_it_came_and_goes_on(client: Any, aclient
     assert notes[0] == "looked at 50 of 3,000 entries of llmcache so far"
     counts = [int(note.split()[2].replace(",", "")) for note in notes]
     assert counts == sorted(counts)
-    assert counts[-1] > 2_900
+    assert counts[-1] > 2_500
 
 
 async def test_caches_that_are_slow_to_look_through_keep_their_place_in_the_order(

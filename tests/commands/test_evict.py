@@ -186,3 +186,18 @@ def test_killed_at_any_moment_nothing_is_lost(cli: Cli, client: Any, redis_url: 
     back = cli("undo", "--json")
     assert (back.code, back.json["restored"], back.json["skipped"]) == (0, gone, [])
     assert {key: client.hgetall(key) for key in keys} == before
+
+
+def test_filters_list_and_evict_the_same(cli: Cli, client: Any, keys: list[str]) -> None:
+    for key in keys[5:]:
+        client.expire(key, 5_000)
+    found = cli("search", "--never-expiring", "--library", "redisvl", "--json")
+    assert found.code == 0
+    assert [one["key"] for one in found.json] == keys[4::-1]
+    assert cli("search", "--never-expiring", "-k", "2", "--json").json == found.json[:2]
+    words = cli("search", "prompt 3", "--text", "--never-expiring", "--json").json
+    assert [one["key"] for one in words] == [keys[3]]
+    gone = cli("evict", "--never-expiring", "--yes", "--json")
+    assert sorted(gone.json["keys"]) == sorted(keys[:5])
+    assert cli("search").code == 2
+    assert "redisvll" in cli("search", "x", "--library", "redisvll").err

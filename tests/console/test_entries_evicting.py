@@ -90,3 +90,32 @@ async def test_what_is_found_by_meaning_is_evicted_and_brought_back(
         assert client.exists(shown) == 1
         monkeypatch.setattr(source, "_embedder", None)  # The session's embedder stays open.
         await app.stop_reading()
+
+
+async def test_all_that_pass_a_filter_are_evicted_and_nothing_else(redis_url: str, client: Any) -> None:
+    redisvl_index(client, "llmcache")
+    keys = [redisvl_store(client, "llmcache", f"prompt {n}", at=str(1795376580 - n)) for n in range(300)]
+    for n, key in enumerate(keys):
+        if n % 100:
+            client.expire(key, 5_000)
+    lasting = {key for key in keys if client.ttl(key) == -1}
+    settings = Settings(redis_url=redis_url, refresh_s=0.5, timezone="UTC", namespace=KEYS.namespace)
+    source = RedisSource(settings, parse_target(redis_url))
+    app: Any = make_app(source, pages=PAGES, refresh_s=0.5, redis_url=redis_url, namespace=KEYS.namespace)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await pilot.press("2")
+        page = app.page
+        assert isinstance(page, EntriesPage)
+        await until(pilot, lambda: page._listing is not None and len(page._listing) >= 100)
+        await pilot.press("f", *"ttl:none", "enter")
+        await until(pilot, lambda: page._listing is not None and len(page._listing) == 3)
+        assert {held.entry.key for held in page._listing.held} == lasting  # type: ignore[union-attr]
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmSheet) and app.screen.ready)
+        assert "Evict 3 entries?" in text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: page._actions.words.startswith("evicted 3 "))
+        assert {key for key in keys if not client.exists(key)} == lasting
+        await until(pilot, lambda: "No entry passes the filter" in text(app))
+        await app.stop_reading()
