@@ -26,7 +26,7 @@ class Segment:
 
 Document = Sequence[Segment]
 
-PIECES = 50_000
+PIECES = 30_000
 """Pieces of a text beyond which it is no prompt that rules could help: a megabyte of prose has 10,000."""
 
 

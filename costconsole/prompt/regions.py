@@ -72,9 +72,10 @@ class _Walk:
         """The region that the mark at `at` opens, in the line from `start`; None if it opens none."""
         text, end = self._text, self.line_end(at)
         if mark in "[{":
-            stop = self._json(start)
-            if stop:
+            if stop := self._json(start):
                 return (start, stop, "json", "")
+            if not any(other in text[start:end] for other in ("`", "~", "<", '"""', "'''")):
+                return None
         elif mark.startswith(("diff", "@@", "---")) and (stop := self._diff(start, end, mark)):
             return (start, stop, "layout", "")
         if opened := _OPENS.match(text, start):

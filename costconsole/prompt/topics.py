@@ -28,7 +28,7 @@ _TOPICS = {
     "thread": r"threads?\b|conversations?\b|correspondence|mail chain|message history|timeline"
     r"|who (?:said|wrote)"
     r"|signatures?\b|disclaimers?\b|phone numbers?|contact (?:details|information|data)"
-    r"|quoted (?:text|reply|part|message)|original message\?|verlauf\b",
+    r"|clauses?\b|enforceable|agreements?\b|quoted (?:text|reply|part|message)|verlauf\b",
     "escapes": r"escap(?:e|es|ed|ing)\b|unicode|code ?-?points?|encod(?:e|ed|ing)\b|ascii\b",
     "tables": r"padd(?:ing|ed)\b|column widths?|raw markdown|markdown (?:source|syntax|tables?)",
 }

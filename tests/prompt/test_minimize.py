@@ -203,7 +203,8 @@ def test_repeated_context_is_given_once_but_examples_and_the_users_words_stay() 
 
 
 def test_lines_of_the_own_list_go_at_every_level_outside_of_code() -> None:
-    text = "You are a helpful assistant.\nSort this.\n\n```\nYou are a helpful assistant.\n```\n\nSent from my phone"
+    code = "```\nYou are a helpful assistant.\n```\n"
+    text = f"You are a helpful assistant.\nSort this.\n\n{code}\nSent from my phone"
     found = short(text, boilerplate=[r"You are a .*", r"(?i)sent FROM my \w+"])
     assert found == "Sort this.\n\n```\nYou are a helpful assistant.\n```\n"
     assert "Sort" in short("You are a fool. Sort this.", boilerplate=["You are a"])
@@ -211,7 +212,7 @@ def test_lines_of_the_own_list_go_at_every_level_outside_of_code() -> None:
 
 @pytest.mark.parametrize("wrong", ["(unclosed", "(?=ahead)x", r"(a)\1"])
 def test_a_wrong_expression_is_named(wrong: str) -> None:
-    with pytest.raises(UsageProblem, match="expression 2 of minimize.boilerplate") as caught:
+    with pytest.raises(UsageProblem, match=r"expression 2 of minimize\.boilerplate") as caught:
         minimize("text", boilerplate=["fine", wrong])
     assert wrong in str(caught.value).replace("\\\\", "\\")
 
@@ -238,24 +239,24 @@ def test_what_is_too_long_or_too_fine_is_left_and_says_so() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "`" * 200_000,
-        "\n".join("`" * (i % 900 + 1) + "x" for i in range(1_000)),
-        "text <!-- \n" * 30_000,
-        "<!--" * 80_000,
-        "> " * 150_000,
-        "\"' " * 100_000,
-        "[" * 200_000,
+        "`" * 100_000,
+        "\n".join("`" * (i % 900 + 1) + "x" for i in range(400)),
+        "text <!-- \n" * 6_000,
+        "<!--" * 20_000,
+        "> " * 40_000,
+        "\"' " * 30_000,
+        "[" * 100_000,
         "[" * 900 + "]" * 900,
-        "[1,\n" * 80_000,
-        "<div " * 60_000,
-        "<div>\n" * 60_000 + "</div>",
+        "[1,\n" * 8_000,
+        "<div " * 20_000,
+        "<div>\n" * 15_000 + "</div>",
         "|" * 200_000,
-        "|a|b|\n|-|-|\n" * 20_000,
+        "|a|b|\n|-|-|\n" * 5_000,
         " " * 300_000 + "x",
         "x" + "\t" * 300_000 + "y\n",
-        "```\ncode\n" * 30_000,
-        "On Monday somebody\n" * 15_000,
-        "word  and " * 30_000,
+        "```\ncode\n" * 6_000,
+        "On Monday somebody\n" * 5_000,
+        "word  and " * 10_000,
         "\ud800 lone  \n\n\n\n surrogate",
         "\x00\x01  \x1b[31m  \n\n\n\nred",
     ],

@@ -47,7 +47,8 @@ def test_a_mail_keeps_its_headers_its_message_and_who_wrote_it() -> None:
 def test_a_question_below_a_mail_is_no_part_of_it() -> None:
     text = (
         "From: Ann <a@x.example>\nSubject: Lamps\n\nTwo lamps are broken.\n\n-----Original Message-----\n"
-        "From: Bob <b@x.example>\nSubject: Lamps\n\nDid they arrive?\n\nWhat should we answer Ann, in two sentences?"
+        "From: Bob <b@x.example>\nSubject: Lamps\n\nDid they arrive?\n\n"
+        "What should we answer Ann, in two sentences?"
     )
     found = short(text, "strong")
     assert "What should we answer Ann, in two sentences?" in found
@@ -57,7 +58,8 @@ def test_a_question_below_a_mail_is_no_part_of_it() -> None:
 
 def test_several_mails_in_one_prompt_all_stay() -> None:
     mails = "".join(
-        f"From: {who}@x.example\nTo: shop@x.example\nDate: Mon, 2 Mar 2026\nSubject: {what}\n\nMy {what} is broken.\n\n"
+        f"From: {who}@x.example\nTo: shop@x.example\nDate: Mon, 2 Mar 2026\nSubject: {what}\n\n"
+        f"My {what} is broken.\n\n"
         for who, what in (("ann", "lamp"), ("bob", "chair"), ("cleo", "table"))
     )
     found = short("Sort these mails.\n\n" + mails, "strong")
@@ -71,6 +73,22 @@ def test_several_mails_in_one_prompt_all_stay() -> None:
 def test_a_mail_stays_whole_when_its_trimmings_are_asked_for(asked: str) -> None:
     text = asked + sample("mail.txt").partition("technical.")[2]
     assert "Phone: +46" in short(text, "strong")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In her book the critic said this.\nOn Sunday, the poet wrote:\nRoses are red.\n\nDiscuss.",
+        "From: a@x\nTo: b@x\n\nOn Mon, Jan 1 Ann wrote:\n\nThe deadline is Friday.\n\nWhen is it?",
+        "From: a@x\nSubject: x\n\nThanks,\n\nwe need three things:\n- a\n- b",
+        "From: x@y\nTo: z@y\n\nThis agreement is confidential. Disclosure to unauthorized persons is strictly"
+        " prohibited.",
+        "Fix this:\n\n<div>\n  {items.map(i => <li key={i}>{i}</li>)}\n  <p>a</p><p>b</p><p>c</p>\n</div>",
+    ],
+    ids=range(5),
+)
+def test_what_only_looks_like_trimmings_stays(text: str) -> None:
+    assert short(text, "strong").split() == text.split()
 
 
 def test_text_that_is_no_mail_keeps_its_ending() -> None:
@@ -97,7 +115,9 @@ def test_python_keeps_its_tree_its_doc_strings_and_its_directives() -> None:
     [
         ("js", 'let u = "http://a"; // gone\n// gone\nlet r = /\\/\\//; /* gone */\n',
          'let u = "http://a";\nlet r = /\\/\\//;\n'),
-        ("c", "#include <x.h>\nint a; /* gone\n gone */ int b;\n// gone\n", "#include <x.h>\nint a; int b;\n"),
+        ("c", "#include <x.h>\nint a; /* gone\n gone */ int b;\n// gone\n",
+         "#include <x.h>\nint a; int b;\n"),
+        ("sql", "SELECT /*+ INDEX(a) */ 1; /* gone */\n", "SELECT /*+ INDEX(a) */ 1;\n"),
         ("go", "//go:build linux\npackage a\n\n// gone\nvar s = `// kept`\n",
          "//go:build linux\npackage a\n\nvar s = `// kept`\n"),
         ("sql", "SELECT '-- kept' -- gone\nFROM t;\n", "SELECT '-- kept'\nFROM t;\n"),
@@ -144,7 +164,8 @@ def test_a_page_stays_html_when_html_is_asked_about() -> None:
 
 def test_tables_and_code_of_a_page_survive() -> None:
     page = (
-        "<div><h2>Prices</h2><table><tr><th>Lamp</th><th>Price</th></tr><tr><td>A | B</td><td>1.50</td></tr></table>"
+        "<div><h2>Prices</h2><table><tr><th>Lamp</th><th>Price</th></tr>"
+        "<tr><td>A | B</td><td>1.50</td></tr></table>"
         "<pre>x  =  1\n\n\n\ny</pre><p>5 &lt; 6 and <code>a</code></p></div>"
     )
     assert short("Read this.\n\n" + page, "strong") == (

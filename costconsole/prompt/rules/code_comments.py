@@ -123,8 +123,15 @@ def _other(code: str, name: str) -> str:
 def _lex(code: str, name: str) -> list[tuple[Any, str]]:
     if "\0" in code or "\1" in code or "\r" in code:
         raise ValueError("not plain text")
-    found = [(kind, text) for _, kind, text in _lexer(name).get_tokens_unprocessed(code)]
-    from pygments.token import Error
+    from pygments.token import Comment, Error
+
+    found: list[tuple[Any, str]] = []
+    for _, kind, text in _lexer(name).get_tokens_unprocessed(code):
+        if kind in Comment.Multiline and found and found[-1][0] in Comment.Multiline:
+            # Some lexers give a comment in pieces; a directive is told from its beginning.
+            found[-1] = (kind, found[-1][1] + text)
+        else:
+            found.append((kind, text))
 
     if any(kind in Error for kind, _ in found) or "".join(text for _, text in found) != code:
         raise ValueError("not read whole")

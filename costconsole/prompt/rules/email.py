@@ -25,9 +25,10 @@ _WROTE = re.compile(
     r"(?:wrote|schrieb.{0,80}|a écrit|escribió|ha scritto|schreef.{0,80}|escreveu|skrev.{0,80}"
     r"|napisał.{0,40})\s?:\s*\Z"
 )
+_NAMES_A_MAIL = re.compile(r"[\d@<]")
 _BEGINS_WROTE = re.compile(r"(?:On|Am|Le|El|Il|Op|Em|Den|W dniu)\b.{4,160}\Z")
 _ORIGINAL = re.compile(
-    r"[-_ ]{3,}\s*(?:Original Message|Forwarded message|Ursprüngliche Nachricht|Weitergeleitete Nachricht"
+    r"[-_ ]{3,}\s*(?:Original Message|Ursprüngliche Nachricht"
     r"|Message d'origine|Mensaje original|Messaggio originale)\s*[-_ ]{3,}\s*\Z|_{20,}\s*\Z",
     re.IGNORECASE,
 )
@@ -41,6 +42,7 @@ _SIGN_OFF = re.compile(
     r"|met vriendelijke groet(?:en)?|atenciosamente)\s*[,.!]?\s*\Z",
     re.IGNORECASE,
 )
+_NAME = re.compile(r"[A-ZÀ-ÞŁŚŽČŠ(][^\s.:;!?]*\.?(?: [^\s:;!?]+){0,4}(?<![.,])\Z|[A-Z]\.?\Z")
 _SENT_FROM = re.compile(
     r"(?:sent|gesendet|envoyé|enviado|inviato) (?:from|von|mit|depuis|desde|da) .{2,60}\Z", re.IGNORECASE
 )
@@ -52,6 +54,10 @@ _LEGAL = re.compile(
     r"|virus(?:es)?\b.{0,40}(?:liab|scann)|accepts? no liability|registered (?:office|in)"
     r"|consider the environment|vertraulich\w*|bestimmungsgemäße\w*|unbefugt\w*|irrtümlich"
     r"|confidentiel\w*|destinataire|confidencial\w*|destinatario|riservat[oei])\b",
+    re.IGNORECASE,
+)
+_OF_A_MAIL = re.compile(
+    r"\b(?:e-?mails?|messages?|communication|transmission|nachricht|courriel|mensaje|correo|messaggio)\b",
     re.IGNORECASE,
 )
 _ENVIRONMENT = re.compile(
@@ -92,7 +98,7 @@ def _shortened(text: str) -> str:
         return text
     keep = [True] * len(lines)
     for at in quotes:
-        if keep[at]:
+        if keep[at] and _answered(plain, at):
             _drop_quote(plain, keep, at)
     _drop_signatures(plain, keep)
     _drop_legal(plain, keep)
@@ -110,7 +116,9 @@ def _quotes_from(plain: list[str], at: int) -> int:
     line = plain[at]
     if not line:
         return 0
-    if (line[-1] == ":" and _WROTE.match(line)) or (line[0] in "-_" and _ORIGINAL.match(line)):
+    if line[-1] == ":" and _WROTE.match(line):
+        return 1 if _NAMES_A_MAIL.search(line) or _next(plain, at + 1).startswith(">") else 0
+    if line[0] in "-_" and _ORIGINAL.match(line):
         return 1
     after = plain[at + 1] if at + 1 < len(plain) else ""
     if (
@@ -126,6 +134,17 @@ def _quotes_from(plain: list[str], at: int) -> int:
         if subject and subject in {_subject(plain, above) for above in range(max(0, at - 80), at)}:
             return 3
     return 0
+
+
+def _next(plain: list[str], at: int) -> str:
+    """The next line from `at` on that is not blank; "" if there is none near."""
+    return next((line for line in plain[at : at + 10] if line), "")
+
+
+def _answered(plain: list[str], at: int) -> bool:
+    """Whether the mail says something of its own above the quotation that begins here."""
+    above = next((line for line in reversed(plain[max(0, at - 10) : at]) if line), "")
+    return bool(above) and not _is_header(above)
 
 
 def _is_header(line: str) -> bool:
@@ -197,7 +216,7 @@ def _drop_signatures(plain: list[str], keep: list[bool]) -> None:
             name = at + 1
             while name < len(plain) and not plain[name]:
                 name += 1
-            if name < len(plain) and len(plain[name]) <= 60 and keep[name] and not _ASKS.match(plain[name]):
+            if name < len(plain) and keep[name] and len(plain[name]) <= 60 and _NAME.match(plain[name]):
                 end = _signature_end(plain, keep, name + 1, 10)
                 keep[at] = False
                 keep[name + 1 : end] = [False] * (end - name - 1)
@@ -231,7 +250,7 @@ def _drop_legal(plain: list[str], keep: list[bool]) -> None:
             continue
         paragraph = " ".join(plain[start : min(at, start + 100)])[:4_000]
         hits = {match.group().lower() for match in _LEGAL.finditer(paragraph)}
-        if len(hits) >= 3 or _ENVIRONMENT.match(paragraph):
+        if (len(hits) >= 3 and _OF_A_MAIL.search(paragraph)) or _ENVIRONMENT.match(paragraph):
             keep[start:at] = [False] * (at - start)
         start = at + 1
 

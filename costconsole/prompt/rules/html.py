@@ -10,7 +10,7 @@ import html
 import re
 from itertools import islice
 
-from costconsole.prompt.document import PIECES, Context, Document, Rule
+from costconsole.prompt.document import Context, Document, Rule
 from costconsole.prompt.rules.markup import Piece, pieces
 from costconsole.prompt.rules.stretches import over_text
 
@@ -19,7 +19,9 @@ _STARTS = re.compile(
     r"|h[1-6]|p)\b[^<>]*>",
     re.IGNORECASE | re.MULTILINE,
 )
+_TEMPLATE = re.compile(r"=\{|=>|\{\{|\{%|<%|<\?(?:php|=)|\bclassName=|\bv-(?:if|for)=|\*ngFor")
 _FEWEST_TAGS = 8
+_MOST_PIECES = 100_000
 _LARGEST = 4_000_000
 _DROPPED = frozenset(
     {"nav", "footer", "aside", "head", "form", "button", "select", "iframe", "object", "canvas"}
@@ -52,10 +54,12 @@ def _shortened(text: str, keeps_html: bool) -> str:
         return text
     start = first.start() + len(first.group()) - len(first.group().lstrip())
     source = text[start:last]
-    tags = list(islice(pieces(source), 2 * PIECES + 1))
-    if len(tags) > 2 * PIECES:
+    tags = list(islice(pieces(source), _MOST_PIECES + 1))
+    if len(tags) > _MOST_PIECES:
         return text
     closes = sum(1 for piece in tags if piece.kind == "close")
+    if any(_TEMPLATE.search(p.attributes or p.source) for p in tags if p.kind in ("open", "text", "comment")):
+        return text  # Source of a page rather than a page.
     if sum(1 for piece in tags if piece.kind in ("open", "close", "raw")) < _FEWEST_TAGS or not closes:
         return text
     short = _minified(tags) if keeps_html else _markdown(tags)
