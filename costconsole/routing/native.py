@@ -27,7 +27,7 @@ routes:
     task: summarization           # its shipped example phrases count
     use: cheap                    # a tier or a model (the task's tier, if left out)
   - name: contracts
-    references: [Review this contract, Which clauses are unusual?]
+    references: [Review this contract, "Which clauses are unusual?"]
     threshold: 0.45               # similarity
     use: large
     fallbacks: [largest]

@@ -13,7 +13,7 @@ YAML = """\
 name: helpdesk
 routes:
   - name: easy
-    references: [Where is my parcel?, What does it cost?]
+    references: ["Where is my parcel?", "What does it cost?"]
     metadata: {model: gpt-4o-mini, owner: shop}
     distance_threshold: 0.7
   - name: hard
