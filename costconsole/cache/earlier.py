@@ -15,6 +15,8 @@ from typing import Any
 from costconsole.redis_store.lookups import all_own_uses
 
 _SERVERS = 20
+_written: dict[tuple[str, str], dict[str, int]] = {}
+"""What this process has added to a file, by the file and the server."""
 
 
 class EarlierLookups:
@@ -23,19 +25,20 @@ class EarlierLookups:
     def __init__(self, path: Path, run_id: str) -> None:
         self._path = path
         self._run_id = run_id
+        self._mine = _written.setdefault((str(path), run_id), {})
         self._counts: dict[str, int] = {}
-        self._kept = dict(all_own_uses())
         if run_id:
-            self._counts = _whole(_read(path).get(run_id))
+            found = _whole(_read(path).get(run_id))
+            self._counts = {name: count - self._mine.get(name, 0) for name, count in found.items()}
 
     def of(self, index: str) -> int:
-        """How often others have asked it before this object was made."""
-        return self._counts.get(index, 0)
+        """How often other processes have asked it before this object was made."""
+        return max(0, self._counts.get(index, 0))
 
     def keep(self) -> None:
         """Add to the file what this process has asked since the last time."""
         now = all_own_uses()
-        asked = {name: count - self._kept.get(name, 0) for name, count in now.items()}
+        asked = {name: count - self._mine.get(name, 0) for name, count in now.items()}
         if not self._run_id or not any(asked.values()):
             return
         servers = _read(self._path)
@@ -50,7 +53,7 @@ class EarlierLookups:
             aside.replace(self._path)
         except OSError:
             return
-        self._kept = dict(now)
+        self._mine.update(now)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from costconsole.cache.catalog import find_caches
+from costconsole.cache.catalog import find_caches, survey
 from tests.cache.filling import KEYS
 
 MANY = 40_000
@@ -36,7 +36,10 @@ async def test_a_walk_that_stops_early_leaves_the_count_open(client: Any, aclien
     """Most keys are of the type that is looked for: what was seen of a family is there, its count isn't."""
     client.eval(STRINGS.replace(".. i", ".. string.format('%064x', i)"), 1, "other:")
     client.eval(f"for i = 1, {MANY} do redis.call('SET', string.format('%064x', i), ARGV[1]) end", 0, VALUE)
-    caches = await find_caches(aclient, None, KEYS, budget_s=0)
-    assert {cache.name: cache.entries for cache in caches} == {"litellm:exact": None}
-    caches = await find_caches(aclient, None, KEYS, budget_s=30)
-    assert {cache.name: cache.entries for cache in caches} == {"litellm:exact": MANY}
+    seen = await survey(aclient, None, KEYS, budget_s=0)
+    assert {cache.name: cache.entries for cache in seen.caches} == {"litellm:exact": None}
+    assert "Not all hashes, JSON keys, strings and vector sets of this Redis were looked at" in seen.left_out
+    assert "caches --deep" in seen.left_out
+    seen = await survey(aclient, None, KEYS, budget_s=30)
+    assert {cache.name: cache.entries for cache in seen.caches} == {"litellm:exact": MANY}
+    assert seen.left_out == ""

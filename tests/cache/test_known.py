@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from costconsole.cache.gauges import gauge_keys, read_gauges
 from costconsole.cache.known import read_known
 from costconsole.domain.known import Known, near_misses, spend_line, used_last
 from costconsole.redis_store.connect import connect_async
+from costconsole.redis_store.lookups import own_uses
 from costconsole.redis_store.target import parse_target
 from tests.cache.filling import KEYS, own_cache, redisvl_index, redisvl_store
 from tests.cache.recording import load, replay
@@ -48,21 +52,20 @@ async def test_what_earlier_consoles_asked_is_taken_off(client: Any, redis_url: 
     redisvl_index(client, "seen_before")
     looker = connect_async(parse_target(redis_url))
     file = tmp_path / "lookups.json"
-    before = EarlierLookups(file, "run-1")
+    mine = EarlierLookups(file, "run-1")
     await known_of(looker)
-    before.keep()
-    asked = EarlierLookups(file, "run-1").of("seen_before")
-    assert asked >= 2, "FT.INFO, and a look at its keys"
-    before.keep()
-    assert EarlierLookups(file, "run-1").of("seen_before") == asked, "nothing is counted twice"
-    assert EarlierLookups(file, "run-2").of("seen_before") == 0, "the server was started anew"
-    assert EarlierLookups(file, "").of("seen_before") == 0
-    await known_of(looker)
-    before.keep()
-    assert EarlierLookups(file, "run-1").of("seen_before") > asked
+    await looker.aclose()
+    mine.keep()
+    mine.keep()
+    (asked,) = [json.loads(file.read_text())["run-1"]["seen_before"]]
+    assert asked == own_uses("seen_before") >= 2, "FT.INFO, and a look at its keys; nothing twice"
+    assert EarlierLookups(file, "run-1").of("seen_before") == 0, "this process counts its own itself"
+    told = "import sys; from pathlib import Path; from costconsole.cache.earlier import EarlierLookups as E"
+    ask = f"{told}; print([E(Path(sys.argv[1]), run).of('seen_before') for run in ('run-1', 'run-2', '')])"
+    said = await asyncio.to_thread(subprocess.check_output, [sys.executable, "-c", ask, str(file)])
+    assert json.loads(said) == [asked, 0, 0], "another process takes them off, until a restart"
     file.write_text("{broken")
     assert EarlierLookups(file, "run-1").of("seen_before") == 0
-    await looker.aclose()
 
 
 async def test_betterdb_counts_itself_by_tier_and_keeps_its_misses(client: Any, aclient: Any) -> None:

@@ -18,6 +18,7 @@ from costconsole.embedding.embedder import Embedder
 from costconsole.gateway.errors import ProviderError
 from costconsole.gateway.pipeline import Gateway
 from costconsole.redis_store.keys import Keys
+from tests.cache.filling import redisvl_index, redisvl_store
 from tests.commands.conftest import Cli
 from tests.gateway.conftest import Ledgered, Make, ledgered, make_gateway, stand_in
 
@@ -198,3 +199,20 @@ def test_watching_prints_a_document_a_line_until_it_is_interrupted(calls: list[C
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     assert seen == [len(calls)] * 3
+
+
+def test_caches_say_what_is_known_of_each(cli: Cli, client: Any) -> None:
+    redisvl_index(client, "only_known_here")
+    for _ in range(8):
+        client.execute_command("FT.SEARCH", "only_known_here", "*")
+    for prompt in ("a", "b"):
+        redisvl_store(client, "only_known_here", prompt)
+    for _ in range(2):
+        (cache,) = cli("caches", "--json").json
+        known = cache["known"]
+        assert (known["hit_rate"], known["hit_rate_is"], known["lookups"]) == (0.75, "estimate", 8)
+        assert "if every miss is stored once" in known["how"]
+        assert "Ledger(" in known["code"]
+    done = cli("caches", "--deep")
+    assert "≈75.0" in done.out
+    assert "exact figures: Ledger(" in done.out

@@ -10,10 +10,12 @@ import pytest
 import redis
 import redis.asyncio
 
-from costconsole.cache.catalog import find_caches
+from costconsole.cache.catalog import find_caches, survey
 from costconsole.cache.eviction import Eviction, Selection
+from costconsole.cache.known import read_known
 from costconsole.cache.policy import Author, aread_policy, awrite_policy
 from costconsole.cache.search import EntrySearch
+from costconsole.cache.thresholds import read_thresholds
 from costconsole.cli import main
 from costconsole.console.redis_source import RedisSource
 from costconsole.demo.server import EmbeddedRedis
@@ -154,6 +156,7 @@ async def test_every_library_is_read_under_a_viewers_rights(
         replay(client, load(library), lambda _text: vector_of("a"))
     viewer = become(server.url, await rule(server.url, "viewer", capsys))
     everything: dict[str, set[str]] = {}
+    known: dict[str, set[Any]] = {}
     for who in (server.url, viewer):
         async with redis.asyncio.Redis.from_url(who, protocol=2) as client:
             search = EntrySearch(client, await find_caches(client, None, Keys()), Keys())
@@ -161,8 +164,12 @@ async def test_every_library_is_read_under_a_viewers_rights(
             everything[who] |= {cache.name for cache in search.caches}
             for key in sorted(everything[who]):
                 await search.entry(key)
+            told = await read_known(client, await survey(client, None, Keys()))
+            known[who] = {(one.cache, one.hits, one.counted, one.near, one.sampled) for one in told.figures}
+            await read_thresholds(client, search.caches)
     assert len(everything[viewer]) > 1
     assert everything[viewer] == everything[server.url]
+    assert known[viewer] == known[server.url]
 
 
 def test_prefixes_stand_for_themselves() -> None:
