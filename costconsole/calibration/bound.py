@@ -109,7 +109,7 @@ def _level(looks: tuple[int, ...], max_error: float, level: float) -> float:
     if crossing(looks, max_error, level) <= level:
         return level
     low, high = level / len(looks), level
-    for _ in range(14):
+    for _ in range(9):
         middle = (low * high) ** 0.5
         if crossing(looks, max_error, middle) <= level:
             low = middle

@@ -39,8 +39,8 @@ class Proposal:
 
     `state` is that of the proposed threshold, else of the current one ("unknown" without one).
     `missing_labels` more ones at or above `target` would do if as many of them are right as expected; None
-    when a threshold was found, or when no number would do. `confidence` is that of each scope when several
-    are decided at once.
+    when a threshold was found, or when no number would do; `least_labels` if all of them were right.
+    `confidence` is that of each scope when several are decided at once.
     """
 
     threshold: float | None
@@ -59,6 +59,7 @@ class Proposal:
     confidence: float
     labels: int
     alarm: bool = False
+    least_labels: int | None = None
 
 
 def propose(
@@ -91,6 +92,7 @@ def propose(
     found = next((p for p in points if p.state == "certified" and p.threshold >= lowest), None)
     now = next((p for p in points if current is not None and abs(p.threshold - current) < 1e-6), None)
     missing, target = (None, None) if found else _missing(points, max_error, each, lowest)
+    least = None if found else _least(points, max_error, each, lowest)
     alarm = now is not None and now.state == "refuted"
     return Proposal(
         threshold=found.threshold if found else None,
@@ -100,7 +102,7 @@ def propose(
         current_point=now,
         missing_labels=missing,
         target=target,
-        reason=_reason(found, now, missing, target, max_error, confidence, len(used)),
+        reason=_reason(found, now, missing, least, target, max_error, confidence),
         naive=_choice("naive", points, _naive(points, max_error)),
         f1=_choice("f1", points, _best_f1(points, used)),
         curve=points,
@@ -109,6 +111,7 @@ def propose(
         confidence=each,
         labels=len(used),
         alarm=alarm,
+        least_labels=least,
     )
 
 
@@ -173,14 +176,24 @@ def _missing(
     return best
 
 
+def _least(points: Iterable[Point], max_error: float, confidence: float, lowest: float) -> int | None:
+    """The fewest labels that could do at all: if every further one were right."""
+    able = [
+        fewest(point.wrong, max_error, 1.0 - confidence) - point.labels
+        for point in points
+        if point.threshold >= lowest and point.state != "refuted"
+    ]
+    return max(1, min(able)) if able else None
+
+
 def _reason(
     found: Point | None,
     now: Point | None,
     missing: int | None,
+    least: int | None,
     target: float | None,
     max_error: float,
     confidence: float,
-    labels: int,
 ) -> str:
     bound, sure = f"{100 * max_error:g} %", f"{100 * confidence:g} %"
     alarm = ""
@@ -194,9 +207,10 @@ def _reason(
             f"{found.wrong} of {found.labels} labels are wrong there{move}."
         )
     if missing is not None and target is not None:
+        fewer = "" if least is None or least >= missing else f" ({least:,} if all are right)"
         return (
             f"{alarm}Not enough labels: {missing:,} more at {target:g} or above, drawn by the queue, would "
-            f"do for {bound} at {sure} if as many are right as expected."
+            f"do for {bound} at {sure} if as many are right as expected{fewer}."
         )
     return f"{alarm}No threshold is likely to keep {bound}: at every one more wrong hits are to be expected."
 

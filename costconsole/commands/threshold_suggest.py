@@ -147,6 +147,7 @@ def as_document(proposal: Proposal, confidence: float, lookups: int) -> dict[str
         "current_state": proposal.current_point.state if proposal.current_point else None,
         "alarm": proposal.alarm,
         "missing_labels": proposal.missing_labels,
+        "least_labels": proposal.least_labels,
         "missing_at": proposal.target,
         "reason": proposal.reason,
         "naive": _choice_document(proposal.naive),

@@ -22,8 +22,8 @@ def test_149_right_labels_certify_two_percent_and_148_do_not(labels: int, found:
     assert (proposal.threshold is not None) is found
     assert proposal.guaranteed is found
     if not found:
-        assert proposal.missing_labels == 1
-        assert "Not enough labels: 1 more" in proposal.reason
+        assert proposal.least_labels == 1
+        assert "(1 if all are right)" in proposal.reason
 
 
 def test_without_labels_the_answer_is_how_many_are_needed() -> None:
@@ -95,7 +95,7 @@ def test_naive_and_f1_stand_beside_with_what_they_would_risk() -> None:
     assert proposal.f1.threshold is not None
 
 
-def broken(slope: float, at: float, rate: float, n: int, *, strict: bool = False, runs: int = 200) -> float:
+def broken(slope: float, at: float, rate: float, n: int, *, strict: bool = False, runs: int = 120) -> float:
     """The share of runs whose certified threshold breaks the bound; the truth is just above it at `at`."""
     made = world(slope, at=at, rate=1.02 * rate)
     rng = np.random.default_rng(11)
@@ -108,20 +108,20 @@ def broken(slope: float, at: float, rate: float, n: int, *, strict: bool = False
     return bad / runs
 
 
-# 200 runs of a true 5 % stay below 8.5 % in 98 of 100 cases; pointwise bounds break flat worlds in 10 to
+# 120 runs of a true 5 % stay at 10 % or below in 99 of 100 cases; pointwise bounds break flat worlds in 10 to
 # 18 % of the runs.
 @pytest.mark.parametrize(("n", "rate"), [(200, 0.05), (200, 0.10), (1000, 0.05)])
 def test_the_promise_holds_where_similarity_tells_nothing(n: int, rate: float) -> None:
-    assert broken(0.0, 0.70, rate, n) <= 0.085
+    assert broken(0.0, 0.70, rate, n) <= 0.10
 
 
 @pytest.mark.parametrize(("slope", "at"), [(0.3, 0.85), (1.2, 0.85)])
 def test_the_promise_holds_where_it_tells_little_or_much(slope: float, at: float) -> None:
-    assert broken(slope, at, 0.05, 200) <= 0.085
+    assert broken(slope, at, 0.05, 200) <= 0.10
 
 
 def test_the_strict_variant_holds_too_and_finds_no_more() -> None:
-    assert broken(0.0, 0.70, 0.05, 200, strict=True) <= 0.085
+    assert broken(0.0, 0.70, 0.05, 200, strict=True) <= 0.10
     made = world(1.2, at=0.75, rate=0.03)
     rng = np.random.default_rng(3)
     found = {False: 0, True: 0}
