@@ -91,6 +91,8 @@ def _minified(tags: list[Piece]) -> str:
         found.append(_raw(piece) if piece.kind == "raw" else _tag(piece.source))
         after_block = block or (piece.kind == "raw" and piece.name in ("script", "style"))
         closed = piece.name if piece.kind == "close" else ""
+    if closed == "html":
+        found.pop()
     return "".join(found)
 
 
@@ -119,6 +121,7 @@ _IMPLIED = {
         "/main",
         "/body",
     ),
+    "head": ("body",),
     "body": ("/html",),
 }
 """End tags that HTML lets one leave out, by what follows them at once."""
