@@ -7,6 +7,13 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 RAW = frozenset({"script", "style", "pre", "textarea", "svg", "math", "xmp", "template", "noscript"})
+BLOCKS = frozenset(
+    {"address", "article", "blockquote", "body", "caption", "dd", "details", "div", "dl", "dt", "fieldset",
+     "figcaption", "figure", "header", "html", "main", "p", "section", "summary", "center", "hgroup"}
+)  # fmt: skip
+"""Elements that begin and end a paragraph."""
+
+SPACE = re.compile(r"[ \t\r\n\f]+")
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>")
 _LONGEST_TAG = 20_000
 
