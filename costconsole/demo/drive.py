@@ -166,6 +166,7 @@ async def _gateway(orders: Orders, url: str, embedder: Embedder, stand_in: Stand
         embedder=embedder,
         ledger=ledger,
         prices=prices,
+        routing=orders.routing or None,
         ttl_s=TTL_S,
     ) as gateway:
         yield gateway

@@ -22,6 +22,8 @@ class Orders:
     model: str = "all-MiniLM-L6-v2"
     prompts: Prompts = "full"
     redact: bool = False
+    routing: str = ""
+    """The file of the routing config."""
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_line(self) -> bytes:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -43,22 +44,25 @@ def run_demo(
     instead of a private socket. `keep` is a folder for Redis's data; a later run goes on from there.
     Raises Problem when Redis can't run here, or the traffic ends by itself.
     """
-    orders = Orders(
-        rate=rate,
-        seed=secrets.randbelow(2**31),
-        folder="",
-        seconds=0.0 if headless else seconds or 0.0,
-        namespace=settings.namespace,
-        model=settings.embedding_model,
-        prompts=settings.prompts if "prompts" in settings.origins else "full",
-        redact=settings.redact,
-        prices=settings.prices,
-    )
     server = EmbeddedRedis(Path(keep) if keep else None, port)
-    # The traffic begins to import while Redis starts: both take about as long.
     with contextlib.ExitStack() as stack:
+        folder = tempfile.mkdtemp(prefix="costconsole-demo-")
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        orders = Orders(
+            rate=rate,
+            seed=secrets.randbelow(2**31),
+            folder=folder,
+            seconds=0.0 if headless else seconds or 0.0,
+            namespace=settings.namespace,
+            model=settings.embedding_model,
+            prompts=settings.prompts if "prompts" in settings.origins else "full",
+            redact=settings.redact,
+            prices=settings.prices,
+            routing=routing_file(keep or folder),
+        )
         if headless:
             stack.enter_context(_ends_on_signals())
+        # The traffic begins to import while Redis starts: both take about as long.
         traffic = stack.enter_context(contextlib.closing(_Traffic(orders)))
         stack.enter_context(server)
         # The traffic ends before Redis does, or it would look for it.
@@ -68,7 +72,7 @@ def run_demo(
             return _wait(traffic, server.url, seconds)
         from costconsole.console.launch import run_console
 
-        code = run_console(_settings_for(settings, server.url))
+        code = run_console(_settings_for(settings, server.url, orders.routing))
         if traffic.ended:
             print(f"costconsole: {traffic.last_words()}", file=sys.stderr)
         if keep:
@@ -76,8 +80,21 @@ def run_demo(
         return code
 
 
-def _settings_for(settings: Settings, url: str) -> Settings:
-    """The user's settings with the demo's Redis, and without what belongs to another one.
+def routing_file(folder: str) -> str:
+    """The demo's routing config, where it can be edited while the demo runs; one that is there stays as it
+    is. Raises Problem where it can't be written."""
+    path = Path(folder).expanduser() / "routing.yaml"
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(files("costconsole.demo").joinpath("routing.yaml").read_bytes())
+    except OSError as error:
+        raise Problem(f"{path} can't be written ({error.strerror}): choose another folder") from None
+    return str(path)
+
+
+def _settings_for(settings: Settings, url: str, routing: str) -> Settings:
+    """The user's settings with the demo's Redis and routing, and without what belongs to another one.
 
     Unless a window was chosen it is the shortest that holds a whole day of the demo, which is ten minutes.
     """
@@ -85,6 +102,7 @@ def _settings_for(settings: Settings, url: str) -> Settings:
     return replace(
         settings,
         redis_url=url,
+        routing=routing,
         window=settings.window if "window" in settings.origins else _WINDOW,
         redis_username=None,
         redis_password=None,
@@ -93,7 +111,7 @@ def _settings_for(settings: Settings, url: str) -> Settings:
         key_file=None,
         ledger_url=None,
         embedding_url=None,
-        origins=origins | {"redis_url": "demo"},
+        origins=origins | {"redis_url": "demo", "routing": "demo"},
     )
 
 
@@ -123,13 +141,13 @@ def _ends_on_signals() -> Iterator[None]:
 
 
 class _Traffic:
-    """The process that makes the calls (`costconsole.demo.drive`), and the folder for its files.
+    """The process that makes the calls (`costconsole.demo.drive`); its folder goes with it.
 
     It reads a pipe from here: when this process ends, however it ends, so does that one.
     """
 
     def __init__(self, orders: Orders) -> None:
-        self._folder = tempfile.mkdtemp(prefix="costconsole-demo-")
+        self._folder = orders.folder
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         package = str(Path(costconsole.__file__).parent.parent)
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -144,7 +162,7 @@ class _Traffic:
             # Ctrl+C in the terminal is for this process; it ends the other one.
             start_new_session=True,
         )
-        self._say(replace(orders, folder=self._folder).to_line())
+        self._say(orders.to_line())
 
     def begin(self, url: str) -> None:
         self._say(url.encode() + b"\n")

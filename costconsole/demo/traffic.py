@@ -13,6 +13,7 @@ from costconsole.demo.corpus import Corpus, Intent, filled, load_corpus, slots_o
 from costconsole.demo.rhythm import arrivals
 from costconsole.demo.wording import framed, surface
 
+AUTO = "auto"
 UNLISTED_MODEL = "harbour-7b-instruct"
 """A house-made model that no price list knows: what it costs is unknown, and shown so."""
 
@@ -23,6 +24,9 @@ _TENANTS: Mapping[str, tuple[str, ...]] = {
     "docs-chat": ("tidewater", "brightwater", "corvid"),
 }
 _ROUTES = {"question": "answers", "coding": "code", "reasoning": "reasoning", "creative": "writing"}
+_ROUTED = frozenset({"bank-assistant", "travel-desk", "playground"})
+"""Teams that leave the choice of the model to the router."""
+
 _REPEATED = 0.15
 _OTHER_MODEL = 0.08
 _UNLISTED = 0.03
@@ -54,7 +58,9 @@ class Ask:
 
 
 def provider_of(model: str) -> str:
-    """Who serves a model of the demo; the house's own vLLM serves what has no other."""
+    """Who serves a model of the demo; the house's own vLLM serves what has no other. "" is the router's."""
+    if model == AUTO:
+        return ""
     return next((name for prefix, name in _PROVIDERS if model.startswith(prefix)), "vllm")
 
 
@@ -117,7 +123,7 @@ class _Crowd:
             provider=provider_of(model),
             system=intent.system,
             tag=intent.tag,
-            route=_ROUTES.get(intent.task, "documents"),
+            route="" if model == AUTO else _ROUTES.get(intent.task, "documents"),
             tenant=rng.choices(tenants, cum_weights=_zipf(len(tenants), 1.0))[0],
             use_cache=rng.random() >= _BYPASSED * (4 if creative else 1),
             params={"temperature": 0.9 if creative else 0.2, "max_tokens": 600},
@@ -137,6 +143,8 @@ class _Crowd:
         at = self._rng.random()
         if at < _UNLISTED:
             return UNLISTED_MODEL
+        if intent.tag in _ROUTED and at >= _UNLISTED + _OTHER_MODEL:
+            return AUTO
         return self._rng.choice(_OTHER_MODELS) if at < _UNLISTED + _OTHER_MODEL else intent.model
 
 

@@ -188,7 +188,7 @@ def test_the_console_gets_the_demos_redis_and_nothing_of_the_users_own(
     assert settings.redis_password is None
     assert (settings.ca_file, settings.ledger_url, settings.embedding_url) == (None, None, None)
     assert (settings.namespace, settings.theme, settings.window) == ("shop", "costconsole-light", "15m")
-    assert settings.origins == {"redis_url": "demo", "theme": "--theme"}
+    assert settings.origins == {"redis_url": "demo", "routing": "demo", "theme": "--theme"}
     assert list(tmp_path.iterdir()) == []
 
 
