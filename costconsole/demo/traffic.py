@@ -11,7 +11,7 @@ from typing import Any
 
 from costconsole.demo.corpus import Corpus, Intent, filled, load_corpus, slots_of
 from costconsole.demo.rhythm import arrivals
-from costconsole.demo.wording import framed, surface
+from costconsole.demo.wording import framed, surface, with_record
 
 AUTO = "auto"
 UNLISTED_MODEL = "harbour-7b-instruct"
@@ -27,6 +27,10 @@ _ROUTES = {"question": "answers", "coding": "code", "reasoning": "reasoning", "c
 _ROUTED = frozenset({"bank-assistant", "travel-desk", "playground"})
 """Teams that leave the choice of the model to the router."""
 
+_PROGRAMS = frozenset({"doc-pipeline"})
+"""Programs that send a record along with what they ask."""
+_CHANNELS = ("mail", "upload")
+_WITH_RECORD = 0.5
 _REPEATED = 0.15
 _OTHER_MODEL = 0.08
 _UNLISTED = 0.03
@@ -111,6 +115,8 @@ class _Crowd:
             prompt = framed(prompt, rng, at_desk=intent.task == "question")
         elif manner >= _AS_IS:
             prompt = surface(prompt, rng)
+        if intent.tag in _PROGRAMS and rng.random() < _WITH_RECORD:
+            prompt = with_record(prompt, rng.choice(_CHANNELS))
         model = self._model(intent)
         tenants = _TENANTS.get(intent.tag, ("",))
         creative = intent.task == "creative"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable
@@ -96,6 +97,18 @@ def framed(text: str, rng: random.Random, *, at_desk: bool = True) -> str:
         return before + text
     end = "" if text.endswith((".", "?", "!")) else "."
     return f"{before}{text}{end} {rng.choice(afters)}"
+
+
+def with_record(text: str, channel: str) -> str:
+    """The text as a program sends it: with the record that it came from, written out for people to read."""
+    record = {
+        "channel": channel,
+        "language": "en",
+        "labels": [],
+        "contact": {"first_name": None, "last_name": None, "company": "Brightwater"},
+        "attachments": [{"name": "scan.pdf", "pages": None}, {"name": "notes.txt", "pages": None}],
+    }
+    return f"{text}\n\n{json.dumps(record, indent=4)}\n"
 
 
 def _lower(text: str, _rng: random.Random) -> str:
