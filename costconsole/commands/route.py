@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if args.system:
         messages = ({"role": "system", "content": args.system}, *messages)
     ask = Ask(
-        messages=messages, requested=args.model or _automatic(config), tag=args.tag or "", tools=args.tools
+        messages=messages, requested=args.model or automatic(config), tag=args.tag or "", tools=args.tools
     )
 
     async def work() -> int:
@@ -85,7 +85,7 @@ def as_document(choice: Choice, config: RoutingConfig) -> dict[str, Any]:
     }
 
 
-def _automatic(config: RoutingConfig) -> str:
+def automatic(config: RoutingConfig) -> str:
     """What a caller asks for who leaves the choice to the router."""
     return next((alias for alias, name in config.aliases.items() if not name), "")
 

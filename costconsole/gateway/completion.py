@@ -27,7 +27,8 @@ class Completion:
 
     `usage` are the tokens of the answer; on a hit they are those that were saved. `similarity` is that of
     the nearest cached prompt, where one was looked for. `cached_key` is the Redis key of the entry that
-    holds the answer, or "". `raw` is the provider's JSON body.
+    holds the answer, or "". `raw` is the provider's JSON body. `reason` says in one sentence why the router
+    chose the model; "" where it had no choice to make.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Completion:
     finish_reason: str
     raw: bytes | None
     call: Call
+    reason: str = ""
 
     @property
     def cost_usd(self) -> float | None:

@@ -328,7 +328,7 @@ class Gateway:
             self._ledger.record(failed_call(plan, error, self._prices, plan.elapsed_ms))
             raise
         self._ledger.record(call, hit_key=found.key if found.outcome.is_hit else "")
-        return _completion(found, call)
+        return _completion(found, call, plan)
 
     async def _way(self, io: Io, plan: Plan) -> Found:
         plan.leads = True
@@ -419,7 +419,7 @@ def _answer(plan: Plan, reply: Reply, attempts: tuple[Attempt, ...]) -> Answer:
     )
 
 
-def _completion(found: Found, call: Call) -> Completion:
+def _completion(found: Found, call: Call, plan: Plan) -> Completion:
     answer = found.answer
     return Completion(
         text=answer.text,
@@ -432,4 +432,5 @@ def _completion(found: Found, call: Call) -> Completion:
         finish_reason=answer.finish_reason,
         raw=answer.raw,
         call=call,
+        reason=plan.choice.reason if plan.choice is not None else "",
     )

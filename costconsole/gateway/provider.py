@@ -87,6 +87,11 @@ class Provider:
     def __repr__(self) -> str:
         return f"Provider({self.name!r}, {self.wire!r}, host={urlsplit(self.base_url).hostname!r})"
 
+    def missing_key(self) -> str:
+        """The environment variable that has to be set before this provider can be asked, or ""."""
+        there = self._api_key or os.environ.get(self.key_env, "").strip()
+        return self.key_env if self._needs_key and not there else ""
+
     def ask(
         self, model: str, messages: Sequence[WireMessage], params: Mapping[str, Any] | None = None
     ) -> tuple[Reply, tuple[Attempt, ...]]:
