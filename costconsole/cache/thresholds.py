@@ -237,6 +237,14 @@ async def undo_threshold(
     )
 
 
+async def newest_change(client: Any, keys: Keys) -> tuple[str, Mapping[str, str]] | None:
+    """The audit entry of the newest change of a threshold that wasn't taken back yet, with its id."""
+    try:
+        return await _audited(client, keys, "")
+    except UsageProblem:
+        return None
+
+
 def own_cache(keys: Keys) -> CacheInfo:
     """Our own semantic cache of a namespace, to name it where none was looked for, or none is there yet."""
     return CacheInfo(f"{keys.namespace}:semantic", "costconsole", "semantic", keys.semantic_prefix)

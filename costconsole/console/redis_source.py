@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from costconsole.console.source import EntrySearch, Eviction, Link, QueryEmbedder
+from costconsole.console.source import EntrySearch, Eviction, Link, QueryEmbedder, Thresholds
 from costconsole.domain.errors import Problem
 from costconsole.redis_store.explain import explain
 from costconsole.redis_store.keys import Keys
@@ -65,6 +65,7 @@ class RedisSource:
         self._search: Search | None = None
         self._uses: UseMeter | None = None
         self._embedder: Embedder | None = None
+        self._thresholds: Any = None
         self._warming = False
         self._link = Link(
             label=target.label,
@@ -264,6 +265,31 @@ class RedisSource:
                 remember=256,
             )
         return self._embedder
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Reads what look-ups and labels say, with connections of its own, and changes the live policy."""
+        if self._thresholds is None:
+            from costconsole.cache.author import this_author
+            from costconsole.console.threshold_source import Thresholds as Known
+            from costconsole.redis_store.connect import connect
+
+            if self._client is None or self._link.server is None:
+                raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
+            apart = self._ledger_target is not self._target
+            known: Any = Known(
+                self._client,
+                lambda: connect(self._target, read_only=True),
+                (lambda: connect(self._ledger_target, read_only=True)) if apart else None,
+                self._keys,
+                this_author(),
+                link=lambda: self._link,
+                embedder=lambda: self.embedder,
+            )
+            self._thresholds = known
+        explained: Any = _Explained(self._thresholds, self._asked)
+        found: Thresholds = explained
+        return found
 
     async def _asked(self, question: Awaitable[Any], target: RedisTarget | None = None) -> Any:
         """The answer; whatever the client raises becomes a Problem."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -12,8 +13,11 @@ if TYPE_CHECKING:
     from costconsole.cache.eviction import Evicted, Preview, Progress, Restored, Selection, Undoable
     from costconsole.cache.page import EntryPage
     from costconsole.cache.reading import Weight
+    from costconsole.calibration.events import Event, Verdict
+    from costconsole.calibration.feedback import WrongHit
+    from costconsole.console.threshold_view import Change, Kept, Pairs, Replayed, Scope, ThresholdView
     from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
-    from costconsole.domain.figures import LedgerView
+    from costconsole.domain.figures import LedgerView, Policy
     from costconsole.domain.known import Known
     from costconsole.domain.window import Window
     from costconsole.embedding.embedder import Embedding
@@ -141,6 +145,57 @@ class QueryEmbedder(Protocol):
     async def aembed(self, texts: Sequence[str]) -> list[Embedding]: ...
 
 
+class Thresholds(Protocol):
+    """Thresholds with evidence, as `costconsole.console.threshold_source` has them. May raise a Problem."""
+
+    async def view(
+        self,
+        scope: Scope = ...,
+        max_error: float = ...,
+        *,
+        caches: Sequence[CacheInfo] = (),
+        progress: Callable[[int], None] | None = None,
+        now_ms: int = 0,
+    ) -> ThresholdView: ...
+
+    async def alarm(self, max_error: float = ...) -> str: ...
+
+    async def apply(self, view: ThresholdView, threshold: float) -> Change: ...
+
+    async def change_cache(
+        self, caches: Sequence[CacheInfo], name: str, part: str, threshold: float
+    ) -> Change: ...
+
+    async def last_change(self) -> Change | None: ...
+
+    async def take_back(self, caches: Sequence[CacheInfo], undo_id: str) -> Change: ...
+
+    async def switch_guard(self, view: ThresholdView, name: str, on: bool) -> Policy: ...
+
+    async def pairs(self, view: ThresholdView, count: int, seed: int | None = None) -> Pairs: ...
+
+    async def label(self, event: Event, verdict: Verdict) -> Kept: ...
+
+    async def unlabel(self, kept: Kept) -> None: ...
+
+    async def mark_wrong(
+        self, entry_key: str, similarity: float, *, query: str = "", cached: str = ""
+    ) -> WrongHit: ...
+
+    async def take_back_wrong(self, done: WrongHit) -> bool: ...
+
+    async def entry_threshold(self, entry_key: str) -> float | None: ...
+
+    async def replay(
+        self,
+        view: ThresholdView,
+        thresholds: Sequence[float],
+        *,
+        progress: Callable[[str, int, int], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> tuple[Replayed, ...]: ...
+
+
 class Source(Protocol):
     """Everything that the screens read. `view` is one round trip. Every method may raise a Problem."""
 
@@ -187,3 +242,8 @@ class Source(Protocol):
 
     @property
     def embedder(self) -> QueryEmbedder: ...
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What thresholds would have done, and changing them; refuses where nothing may be written."""
+        ...

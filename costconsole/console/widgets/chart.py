@@ -121,7 +121,8 @@ def draw_plot(plot: Plot, width: int, height: int, charset: Charset = "braille")
     """The plot as `height` lines of `width` cells. Takes some milliseconds; call it in a thread."""
     with _LOCK:
         text = _plotext(plot, width, height, charset)
-    inks = {str(n): one.ink for n, one in enumerate((*plot.areas, *plot.curves, *plot.bands), 1)}
+    series: tuple[Area | Curve | Band, ...] = (*plot.areas, *plot.curves, *plot.bands)
+    inks = {str(n): one.ink for n, one in enumerate(series, 1)}
     return tuple(_inked(row, inks) for row in text.split("\n")[:height])
 
 
