@@ -203,7 +203,7 @@ def build_parser() -> _Parser:
 
 def _add_routing(routing: _Parser, common: _Parser, as_json: _Parser) -> None:
     steps = routing.add_subparsers(
-        dest="step", metavar="validate|show|train", required=True, parser_class=_Parser
+        dest="step", metavar="validate|show|train|what-if", required=True, parser_class=_Parser
     )
     for name, text, file in (
         (
@@ -223,6 +223,15 @@ def _add_routing(routing: _Parser, common: _Parser, as_json: _Parser) -> None:
         )
         if file:
             step.add_argument("file", metavar="FILE", help=file)
+    text = "The last calls under an edited config, or at other prices: what they would have cost."
+    what_if = steps.add_parser(
+        "what-if", help=text, description=text, parents=[common, as_json], allow_abbrev=False
+    )
+    what_if.add_argument("file", nargs="?", metavar="FILE", help="the edited config (that of --routing)")
+    what_if.add_argument("--last", type=_calls, default=10_000, metavar="N", help="calls (10000)")
+    what_if.add_argument(
+        "--prices", dest="price_list", metavar="FILE", help='[prices."openai/gpt-4o"] in TOML, or JSON'
+    )
 
 
 def _add_calibration(steps: argparse._SubParsersAction[_Parser], common: _Parser, as_json: _Parser) -> None:
@@ -265,6 +274,13 @@ def _count(text: str) -> int:
     value = int(text)
     if not 1 <= value <= 10_000:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 10000")
+    return value
+
+
+def _calls(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 1000000")
     return value
 
 

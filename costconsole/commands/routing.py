@@ -1,4 +1,4 @@
-"""`costconsole routing validate|show|train`: the routing config, checked, shown, and learnt from prompts."""
+"""`costconsole routing validate|show|train|what-if`: the routing config, checked, shown, learnt, compared."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     if args.step == "train":
         return int(import_module("costconsole.commands.routing_train").run(args))
+    if args.step == "what-if":
+        return int(import_module("costconsole.commands.routing_whatif").run(args))
     return _validate(args) if args.step == "validate" else _show(args)
 
 
