@@ -233,6 +233,6 @@ def _print_cache(cache: CacheCheck, exact_hit: bool) -> None:
         mark = mark or (f"  [{visible(near.why)}]" if near.verdict not in ("below", "served") else "")
         if near.verdict == "served" and near.why:
             mark = f"  [served {visible(near.why)}]"
-        print(f"          {near.similarity:.3f}  {first_words(near.prompt or near.key, 90)}{mark}")
+        print(f"          {near.similarity:.3f}  {first_words(near.prompt or near.key, 80)}{mark}")
     if cache.note:
         say(cache.note)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from costconsole.cache.earlier import EarlierLookups
     from costconsole.cache.estimates import UseMeter
     from costconsole.cache.search import EntrySearch as Search
+    from costconsole.console.routing_source import RedisRouting
+    from costconsole.console.routing_values import RoutingSide
+    from costconsole.console.lab import Lab
+    from costconsole.console.lab_source import LabSource
     from costconsole.domain.entry import CacheInfo
     from costconsole.domain.figures import LedgerView
     from costconsole.domain.known import Known
@@ -65,7 +69,9 @@ class RedisSource:
         self._search: Search | None = None
         self._uses: UseMeter | None = None
         self._embedder: Embedder | None = None
+        self._lab: LabSource | None = None
         self._thresholds: Any = None
+        self._routing: RedisRouting | None = None
         self._warming = False
         self._link = Link(
             label=target.label,
@@ -102,6 +108,8 @@ class RedisSource:
         self._reader = LedgerReader(self._ledger_client, self._keys, tz=self._settings.tz)
 
     async def close(self) -> None:
+        if self._lab is not None:
+            await self._lab.close()
         if self._embedder is not None:
             self._embedder.close()
         if self._earlier is not None:
@@ -290,6 +298,44 @@ class RedisSource:
         explained: Any = _Explained(self._thresholds, self._asked)
         found: Thresholds = explained
         return found
+
+    @property
+    def lab(self) -> Lab:
+        """Tries prompts; what it needs is made when it is first asked."""
+        if self._lab is None:
+            from costconsole.console.lab_source import LabSource
+
+            def embedder() -> Any:
+                return self.embedder
+
+            self._lab = LabSource(
+                self._settings,
+                self._keys,
+                lambda: self._client,
+                embedder,
+                self.caches,
+                self._asked,
+                lambda: self._link,
+                self._ledger_target,
+            )
+        return self._lab
+
+    @property
+    def routing(self) -> RoutingSide:
+        """The config that is followed, RedisVL's routers, the policy's switches, and what-ifs."""
+        if self._routing is None:
+            from costconsole.console.routing_source import RedisRouting
+
+            self._routing = RedisRouting(
+                self,
+                self._settings,
+                self._keys,
+                lambda: (self._client, self._ledger_client),
+                lambda question: self._asked(question, self._ledger_target),
+            )
+        explained: Any = _Explained(self._routing, self._asked)
+        side: RoutingSide = explained
+        return side
 
     async def _asked(self, question: Awaitable[Any], target: RedisTarget | None = None) -> Any:
         """The answer; whatever the client raises becomes a Problem."""

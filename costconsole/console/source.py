@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from costconsole.cache.reading import Weight
     from costconsole.calibration.events import Event, Verdict
     from costconsole.calibration.feedback import WrongHit
+    from costconsole.console.lab import Lab
+    from costconsole.console.routing_values import RoutingSide
     from costconsole.console.threshold_view import Change, Kept, Pairs, Replayed, Scope, ThresholdView
     from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
     from costconsole.domain.figures import LedgerView, Policy
@@ -246,4 +248,14 @@ class Source(Protocol):
     @property
     def thresholds(self) -> Thresholds:
         """What thresholds would have done, and changing them; refuses where nothing may be written."""
+        ...
+
+    @property
+    def lab(self) -> Lab:
+        """Tries prompts against the caches, the router and the models."""
+        ...
+
+    @property
+    def routing(self) -> RoutingSide:
+        """The routing config and what hangs on it; its files can be read before there is a connection."""
         ...

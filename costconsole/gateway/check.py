@@ -165,11 +165,12 @@ class Checker:
         *,
         model: str,
         system: str | None = None,
+        tenant: str = "",
         caches: Sequence[CacheInfo] = (),
         usual: Usual | None = None,
         now_ms: int,
     ) -> Check:
-        """Walk the way of `gateway.complete(prompt, model=model, system=system)` without going it.
+        """Walk the way of a gateway's `complete` with the same arguments, without going it.
 
         May be cancelled at any moment. Raises UsageProblem for a model that no provider is known for;
         errors of the connection are the caller's to handle.
@@ -178,7 +179,7 @@ class Checker:
         usual = usual or Usual()
         policy = await aread_policy(self._client, self._keys)
         heavy = len(prompt) + len(system or "") > _ALONG
-        way = _Way(self, prompt, model, system, policy)
+        way = _Way(self, prompt, model, system, tenant, policy)
         await _off(heavy, way.shorten)
         # Exact look-up and embedding don't wait for each other.
         exact, embedded = await asyncio.gather(self._exact(way), self._embed(way, caches))
@@ -251,9 +252,17 @@ class _Embedded:
 class _Way:
     """One prompt on its way. Its methods only compute, in the order in which they stand here."""
 
-    def __init__(self, checker: Checker, prompt: str, model: str, system: str | None, policy: Policy) -> None:
+    def __init__(
+        self,
+        checker: Checker,
+        prompt: str,
+        model: str,
+        system: str | None,
+        tenant: str,
+        policy: Policy,
+    ) -> None:
         self.checker, self.prompt, self.asked_for, self.policy = checker, prompt, model, policy
-        self.messages = messages_of(prompt, system, None)
+        self.messages, self.tenant = messages_of(prompt, system, None), tenant
         self.routed = checker.is_routed(model)
         self.baseline: tuple[str, str] | None = None
         if self.routed:
@@ -281,7 +290,7 @@ class _Way:
                 self.messages, level=level, model=_COUNTED_BY, boilerplate=checker._boilerplate
             )
         name = ROUTED if self.routed else self.provider.name
-        self.whole = Request(model=self.model, messages=self.messages, provider=name)
+        self.whole = Request(model=self.model, messages=self.messages, provider=name, tenant=self.tenant)
         self.request = replace(self.whole, messages=self.sent)
         self.can: Cacheability = cacheable(self.request)
         self.semantic = self.can.semantic
