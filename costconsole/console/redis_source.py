@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from costconsole.cache.earlier import EarlierLookups
     from costconsole.cache.estimates import UseMeter
     from costconsole.cache.search import EntrySearch as Search
-    from costconsole.console.routing_source import RedisRouting
-    from costconsole.console.routing_values import RoutingSide
     from costconsole.console.lab import Lab
     from costconsole.console.lab_source import LabSource
+    from costconsole.console.routing_source import RedisRouting
+    from costconsole.console.routing_values import RoutingSide
     from costconsole.domain.entry import CacheInfo
     from costconsole.domain.figures import LedgerView
     from costconsole.domain.known import Known
