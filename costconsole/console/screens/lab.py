@@ -1,0 +1,619 @@
+"""Lab: what happens to this prompt, and what would it cost?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.events import Hide, Resize
+from textual.suggester import SuggestFromList
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input, TextArea
+
+from costconsole.console.lab import Lab, Question, Stored
+from costconsole.console.lab_history import History, Tried
+from costconsole.console.page import Export, Page
+from costconsole.console.safe import safe
+from costconsole.console.screens.entries_query import LineInput
+from costconsole.console.screens.entries_reader import Reader
+from costconsole.console.screens.lab_answer import answer_lines, compared_lines, copied
+from costconsole.console.screens.lab_detail import detail, title
+from costconsole.console.screens.lab_editor import PromptArea
+from costconsole.console.screens.lab_export import export_check
+from costconsole.console.screens.lab_sheets import AskSheet, CompareSheet, HistorySheet
+from costconsole.console.screens.lab_style import STYLE
+from costconsole.console.screens.lab_trial import Trial
+from costconsole.console.screens.lab_way import ANSWER, COLUMNS, COMPARE, MINIMIZE, answer_row, rows
+from costconsole.console.source import Link
+from costconsole.console.widgets.painted import Painted, centred
+from costconsole.console.widgets.table import LiveTable
+from costconsole.domain.errors import Problem
+from costconsole.domain.figures import LedgerView
+from costconsole.domain.format import ESTIMATE, count, milliseconds
+from costconsole.gateway.checked import Check
+from costconsole.prompt.diff import Line as Changed
+from costconsole.settings import state_dir
+
+_NARROW, _TALL, _HUGE = 110, 34, 50
+_HEAVY = 20_000
+_EMPTY = "Type or paste a prompt above: its way through caches, router and prices stands here as you type."
+
+
+class LabPage(Page):
+    """A prompt, the way that a call with it would take, and one step of it in full.
+
+    Every change asks again, after `PAUSE_S` in which nothing is typed; an answer to what is no longer there
+    is dropped. `-narrow` (below 110 columns): a step takes the place of the way, with `-open`.
+    """
+
+    TITLE = "Lab"
+    KEY = "3"
+    FIRST_FOCUS = "#prompt"
+    FILTER_WORD = "edit"
+    PAUSE_S: ClassVar[float] = 0.015
+    PACE_S: ClassVar[float] = 0.1
+    """While an answer comes, it is painted so often at most."""
+
+    BINDING_GROUP_TITLE = "Lab"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "send", "send", id="lab.send", tooltip="ask the model for real"),
+        Binding("equals_sign", "compare", "compare", id="lab.compare", tooltip="ask two models side by side"),
+        Binding("d", "diff", "diff", id="lab.diff", tooltip="what minimization takes away"),
+        Binding("s", "store", "store", id="lab.store", tooltip="keep this answer in the caches"),
+        Binding("z", "take_back", "undo store", show=False, id="lab.take_back"),
+        Binding("h", "history", "history", id="lab.history", tooltip="prompts that were tried"),
+        Binding("o", "field('model')", "model", id="lab.model", tooltip="which model to ask"),
+        Binding("p", "field('system')", "system", show=False, id="lab.system"),
+        Binding("u", "unfold", "unfold a pasted text", show=False, id="lab.unfold"),
+        Binding("right", "open_step", "open the step", show=False, priority=False, id="lab.open"),
+    ]
+    DEFAULT_CSS = STYLE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._number = 0
+        self._task: asyncio.Task[None] | None = None
+        self._found: tuple[int, Question, Check] | None = None
+        self._problem = ""
+        self._changed: tuple[int, Sequence[Changed]] | None = None
+        self._comparing: asyncio.Task[None] | None = None
+        self._acting: asyncio.Task[None] | None = None
+        self._trial: Trial | None = None
+        self._ticks: Timer | None = None
+        self._stored: Stored | None = None
+        self._models: Sequence[str] = ()
+        self._kept: Question | None = None
+        self._live = False
+        self._shown: tuple[object, ...] = ()
+
+    # -- parts
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="fields"):
+            for name in ("model", "tenant", "system"):
+                yield Painted(id=f"{name}-word")
+                yield LineInput(id=name)
+        yield PromptArea(id="prompt", classes="panel")
+        with Horizontal(id="body"):
+            yield LiveTable(COLUMNS, id="way", classes="panel", empty=_EMPTY)
+            yield Reader(id="step", classes="panel")
+
+    def on_mount(self) -> None:
+        self.set_class(self.console_app.settings.charset == "ascii", "-ascii")
+        for name in ("model", "tenant", "system"):
+            self.query_one(f"#{name}-word", Painted).paint((((f"{name} ", "muted"),),))
+        self.query_one("#model", LineInput).placeholder = "the usual one"
+        self.query_one("#tenant", LineInput).placeholder = "none"
+        self.query_one("#system", LineInput).placeholder = "no system prompt"
+        self._editor.border_title = safe("Prompt")
+        self._table.border_title = safe("The way of this call")
+        self._show_step()
+        self._say_length()
+
+    def on_unmount(self) -> None:
+        for task in (self._task, self._comparing, self._acting):
+            if task is not None:
+                task.cancel()
+        if self._trial is not None:
+            self._trial.stop()
+
+    @property
+    def _editor(self) -> PromptArea:
+        return self.query_one("#prompt", PromptArea)
+
+    @property
+    def _table(self) -> LiveTable:
+        return self.query_one("#way", LiveTable)
+
+    @property
+    def _reader(self) -> Reader:
+        return self.query_one("#step", Reader)
+
+    @property
+    def _lab(self) -> Lab:
+        return self.source.lab
+
+    @property
+    def _charset(self):  # type: ignore[no-untyped-def]
+        return self.console_app.settings.charset
+
+    def on_resize(self, event: Resize) -> None:
+        width, height = event.size
+        self.set_class(width < _NARROW, "-narrow")
+        self.set_class(_TALL > height >= 28 or height >= _TALL, "-tall")
+        self.set_class(height >= _HUGE, "-huge")
+        if width >= _NARROW:
+            self.remove_class("-open")
+
+    # -- the question
+
+    @property
+    def question(self) -> Question:
+        """What stands in the fields now."""
+        model, tenant, system = (
+            self.query_one(f"#{name}", LineInput).value.strip() for name in ("model", "tenant", "system")
+        )
+        return Question(self._editor.prompt, model, system, tenant)
+
+    def load(self, prompt: str, system: str = "", model: str = "", tenant: str = "") -> None:
+        """Try another prompt; what stood here goes into the history."""
+        self._keep()
+        for name, value in (("model", model), ("tenant", tenant), ("system", system)):
+            self.query_one(f"#{name}", LineInput).value = value
+        self._editor.load(prompt)
+        self._ask()
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        self._say_length()
+        self._ask()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._ask()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._table.focus()
+
+    def _say_length(self) -> None:
+        length = self._editor.length
+        words = f"{count(length)} characters" if length else ""
+        if str(self._editor.border_subtitle or "") != words:
+            self._editor.border_subtitle = safe(words)
+
+    # -- checking
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what is shown answers what is written."""
+        return self._found is not None and self._found[0] == self._number
+
+    async def settle(self) -> None:
+        """Wait until everything that was asked is answered."""
+        while True:
+            running = {
+                t for t in (self._task, self._comparing, self._acting) if t is not None and not t.done()
+            }
+            if not running:
+                break
+            await asyncio.wait(running)
+        if self._trial is not None:
+            await self._trial.settle()
+
+    def show_link(self, link: Link) -> None:
+        was, self._live = self._live, link.state == "live"
+        if self._live and not was and not self.fresh:
+            self._ask()
+        self.refresh_bindings()
+
+    def show(self, view: LedgerView) -> None:
+        """What is usual changes slowly: the next question takes it in."""
+
+    def on_reveal(self) -> None:
+        if self._live and self._found is not None:
+            self._ask()
+
+    def on_hide(self, _event: Hide) -> None:
+        self._keep()
+
+    def look_again(self) -> None:
+        self._ask()
+
+    def _ask(self) -> None:
+        """Ask anew; what is on its way is dropped, unless stopping it would take longer than it does."""
+        self._number += 1
+        if not self._live:
+            self._table.set_empty("Waiting for the connection: this page answers as soon as it is live.")
+            return
+        if not self._editor.text.strip():
+            self._clear()
+            return
+        running = self._task is not None and not self._task.done()
+        heavy = self._editor.length > _HEAVY
+        if running and heavy:
+            return  # Its work is in a thread: its end begins the next.
+        if running and self._task is not None:
+            self._task.cancel()
+        self._task = asyncio.create_task(self._answer(self.PAUSE_S * (8 if heavy else 1)), name="lab check")
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._found, self._problem, self._trial = None, "", None
+        self._table.set_empty(_EMPTY)
+        self._draw()
+
+    async def _answer(self, pause_s: float) -> None:
+        await asyncio.sleep(pause_s)
+        while True:
+            number, question = self._number, self.question
+            try:
+                if not self._models:
+                    self._note_models(await self._lab.models())
+                found = await self._lab.check(question, self.console_app.view)
+            except Problem as problem:
+                self._problem = str(problem)
+                if number == self._number:
+                    self._found = None
+            except Exception as error:
+                self._problem = f"an error inside the console ({type(error).__name__})"
+                asyncio.get_running_loop().call_exception_handler({"message": "lab", "exception": error})
+            else:
+                if number == self._number:
+                    self._problem = ""
+                    self._found = (number, question, found)
+            if number == self._number or not self.is_attached:
+                break
+        if self.is_attached:
+            if self._problem:
+                self._table.set_empty(self._problem)
+            self._draw()
+
+    def _note_models(self, models: Sequence[str]) -> None:
+        self._models = models
+        self.query_one("#model", LineInput).suggester = SuggestFromList(list(models))
+
+    # -- drawing
+
+    def _draw(self) -> None:
+        """Rows, title and the step under the cursor."""
+        found = self._found[2] if self._found is not None else None
+        made = rows(found, self._charset) if found is not None else []
+        trial = self._trial
+        if trial is not None:
+            key = ANSWER if len(trial.checks) == 1 else COMPARE
+            made.append(answer_row(key, trial.sent, trial.elapsed_ms))
+        self._table.update_rows(made)
+        words = ""
+        if found is not None:
+            about = ESTIMATE if found.tokens_estimated else ""
+            words = f"{about}{count(found.input_tokens)} tokens · {milliseconds(found.took_ms)} ms"
+        if self._problem:
+            words = "not answered"
+        if str(self._table.border_subtitle or "") != words:
+            self._table.border_subtitle = safe(words)
+        self._show_step()
+        self.refresh_bindings()
+
+    def _show_step(self) -> None:
+        reader, key = self._reader, self._table.cursor_key or ""
+        width = max(20, reader.content_size.width)
+        found = self._found[2] if self._found is not None else None
+        if self._trial is not None and key in (ANSWER, COMPARE):
+            comings = self._trial.comings
+            lines = answer_lines(comings[0], width) if key == ANSWER else compared_lines(comings, width)
+            self._reader.border_title = safe("Answer" if key == ANSWER else "Two answers")
+            reader.read(lines, keep_place=self._shown[:1] == (key,))
+            self._shown = (key,)
+            return
+        if found is None or not key:
+            self._shown = ()
+            reader.border_title = safe("Step")
+            words = self._problem or "the step under the cursor stands here in full"
+            reader.paint(lambda across, down: centred(words, across, down))
+            return
+        changed = self._changes(found) if key == MINIMIZE else None
+        shown = (key, width, found, changed)
+        if shown != self._shown:
+            same = self._shown[:1] == (key,)
+            self._shown = shown
+            reader.border_title = safe(title(key))
+            reader.read(detail(found, key, width, self._charset, changed), keep_place=same)
+
+    def _changes(self, found: Check) -> Sequence[Changed] | None:
+        """What minimization changed, as soon as it is known."""
+        assert self._found is not None
+        if found.shortened is None or not found.shortened.saved:
+            return ()
+        number, question, _ = self._found
+        if self._changed is not None and self._changed[0] == number:
+            return self._changed[1]
+
+        async def compare() -> None:
+            lines = await self._lab.diff(question.prompt, found.minimized_text)
+            self._changed = (number, lines)
+            if self.is_attached:
+                self._show_step()
+
+        if self._comparing is None or self._comparing.done():
+            self._comparing = asyncio.create_task(compare(), name="lab diff")
+        return None
+
+    def on_live_table_row_highlighted(self, event: LiveTable.RowHighlighted) -> None:
+        event.stop()
+        self._show_step()
+        self.refresh_bindings()
+
+    def on_live_table_row_selected(self, event: LiveTable.RowSelected) -> None:
+        event.stop()
+        self.action_open_step()
+
+    def on_reader_refit(self, event: Reader.Refit) -> None:
+        event.stop()
+        self._show_step()
+
+    # -- moving about
+
+    def action_open_step(self) -> None:
+        if self.has_class("-narrow"):
+            self.add_class("-open")
+        self._reader.focus()
+        self.call_after_refresh(self._show_step)
+
+    def action_diff(self) -> None:
+        self._table.move_to(MINIMIZE)
+        self.action_open_step()
+
+    def action_field(self, name: str) -> None:
+        self.query_one(f"#{name}", LineInput).focus()
+
+    def action_unfold(self) -> None:
+        if not self._editor.unfold():
+            self.say(
+                "a text that is large, or holds signs that don't show, stays folded: it is sent as it is"
+            )
+
+    def on_prompt_area_left(self, event: PromptArea.Left) -> None:
+        event.stop()
+        if not self._stop_trial():
+            self.remove_class("-open")
+            self._table.focus()
+
+    def filter_widget(self) -> Widget | None:
+        return self._editor
+
+    def back(self) -> bool:
+        focused = self.screen.focused
+        if self._stop_trial():
+            return True
+        if self.has_class("-open") or focused is self._reader or isinstance(focused, LineInput):
+            self.remove_class("-open")
+            self._table.focus()
+            return True
+        return False
+
+    # -- sending
+
+    def _stop_trial(self) -> bool:
+        if self._trial is None or not self._trial.running:
+            return False
+        self._trial.stop()
+        return True
+
+    def action_send(self) -> None:
+        self._act(self._send())
+
+    def _act(self, work) -> None:  # type: ignore[no-untyped-def]
+        if self._acting is not None and not self._acting.done():
+            work.close()
+            return
+        self._acting = asyncio.create_task(self._guarded(work), name="lab act")
+
+    async def _guarded(self, work) -> None:  # type: ignore[no-untyped-def]
+        try:
+            await work
+        except Problem as problem:
+            self.say(str(problem), bad=True)
+
+    async def _newest(self) -> Check | None:
+        """The check of what is written now, once it is there."""
+        while not self.fresh and self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+        if not self.fresh:
+            self.say(self._problem or "there is nothing to send", bad=bool(self._problem))
+            return None
+        assert self._found is not None
+        return self._found[2]
+
+    async def _send(self) -> None:
+        found = await self._newest()
+        if found is None:
+            return
+        missing = found.route.missing_key
+        if missing:
+            model = found.route.model or found.model
+            self.say(
+                f"{model} can't be asked: set {missing} in the environment" if " " not in missing else missing
+            )
+            return
+        self._try([found])
+
+    def _try(self, checks: Sequence[Check]) -> None:
+        self._keep(sure=True)
+        self._stored = None
+        self._trial = Trial(self._lab, checks, self._trial_changed)
+        self._draw()
+        self._table.move_to(ANSWER if len(checks) == 1 else COMPARE)
+        if self.has_class("-narrow"):
+            self.add_class("-open")
+            self._reader.focus()
+        self._show_step()
+        if self._ticks is None:
+            self._ticks = self.set_interval(self.PACE_S, self._tick)
+
+    def _tick(self) -> None:
+        if self._trial is not None and not self.console_app.paused:
+            self._draw()
+        if (self._trial is None or not self._trial.running) and self._ticks is not None:
+            self._ticks.stop()
+            self._ticks = None
+
+    def _trial_changed(self) -> None:
+        if self.is_attached:
+            self._draw()
+
+    def action_compare(self) -> None:
+        if self._found is None:
+            return
+        left = self._found[2].route.model or self._found[2].model
+        fallbacks = self._found[2].route.fallbacks
+        named = [model for model in self._models if model != left and self._is_model(model)]
+        proposed = next(iter((*fallbacks, *named)), "")
+        self.app.push_screen(CompareSheet(left, self._models, proposed, self._compare_with))
+
+    def _is_model(self, name: str) -> bool:
+        """Whether a name is a model of its own, and not one that leaves the choice to the router."""
+        assert self._found is not None
+        return any(row.name == name for row in self._found[2].costs)
+
+    def _compare_with(self, model: str) -> None:
+        async def work() -> None:
+            found = await self._newest()
+            if found is None or self._found is None:
+                return
+            other = await self._lab.check(replace(self._found[1], model=model), self.console_app.view)
+            self._try([found, other])
+
+        self._act(work())
+
+    # -- storing
+
+    def action_store(self) -> None:
+        trial = self._trial
+        if trial is None or trial.sent[0] is None:
+            return
+        check = trial.checks[0]
+        prepared = check.prepared
+        facts = [
+            f"The answer of {check.route.model or check.model} is kept for this request, as by a gateway."
+        ]
+        if check.exact_key:
+            facts.append(f"exact     {check.exact_key}")
+        if prepared is not None and prepared.can.semantic and prepared.vector is not None:
+            facts.append(f"semantic  for prompts that are near enough, in scope {prepared.scope[:8]}…")
+        if check.exact_hit:
+            facts.append("It replaces the answer that is stored for this very request.")
+        ttl = prepared.policy.ttl_s if prepared is not None else None
+        facts.append(f"It expires after {ttl:,} s." if ttl else "It never expires: the policy has no ttl.")
+        facts.append("z takes it back while this prompt stands here; the audit has both.")
+        self.app.push_screen(AskSheet("Store this answer?", facts, lambda: self._act(self._store(trial))))
+
+    async def _store(self, trial: Trial) -> None:
+        sent = trial.sent[0]
+        assert sent is not None
+        self._stored = await self._lab.store(trial.checks[0], sent)
+        trial.note = f"✓ stored in {len(self._stored.keys)} entries: {' '.join(self._stored.keys)}"
+        self.say(f"stored in {len(self._stored.keys)} entries; z takes it back")
+        self._ask()
+        self._draw()
+
+    def action_take_back(self) -> None:
+        stored = self._stored
+        if stored is None:
+            return
+
+        async def work() -> None:
+            await self._lab.take_back(stored)
+            self._stored = None
+            if self._trial is not None:
+                self._trial.note = "taken back: the caches are as they were"
+            self.say("taken back: the caches are as they were")
+            self._ask()
+            self._draw()
+
+        self._act(work())
+
+    # -- history
+
+    @property
+    def _history(self) -> History:
+        return History(state_dir(), redacted=self.console_app.settings.redact)
+
+    def _keep(self, *, sure: bool = False) -> None:
+        """Put what stands here into the history, once."""
+        question = self.question
+        if not question.prompt.strip() or question == self._kept:
+            return
+        if self.console_app.settings.prompts == "off":
+            return
+        self._kept = question
+        history, now = self._history, self.console_app.clock()
+        asyncio.get_running_loop().run_in_executor(None, history.add, question, now)
+
+    async def action_history(self) -> None:
+        tried = await asyncio.to_thread(self._history.read)
+        off = self.console_app.settings.prompts == "off"
+        why = "No prompt is kept: prompts = off." if off else "No prompt was tried yet."
+        self.app.push_screen(HistorySheet(tried, self.console_app.tz, why, self._take))
+
+    def _take(self, tried: Tried) -> None:
+        self.load(tried.prompt, tried.system, tried.model, tried.tenant)
+        if tried.cut:
+            self.say("this prompt was longer than what is kept: its end is missing")
+        self._editor.focus()
+
+    # -- what can't be done
+
+    def why_not(self, action: str) -> str:
+        trial, running = self._trial, self._trial is not None and self._trial.running
+        if action in ("send", "compare"):
+            if running:
+                return "an answer is coming; Esc stops it"
+            if not self._editor.text.strip() if self.is_mounted else True:
+                return "there is no prompt"
+            if action == "compare" and self._found is None:
+                return "wait for the answer to this prompt"
+            link = self.console_app.link
+            if not link.writable:
+                return link.why_read_only or "a call has to be recorded, and nothing may be written here"
+        if action == "diff" and self._found is None:
+            return "there is no prompt"
+        if action == "store":
+            if trial is None or trial.sent[0] is None:
+                return "ctrl+s gets an answer first"
+            if len(trial.checks) > 1:
+                return "two answers stand here: send one alone to store it"
+            return self._lab.why_not_store(trial.checks[0], trial.sent[0])
+        if action == "take_back" and self._stored is None:
+            return "nothing was stored from here"
+        return ""
+
+    # -- taking away
+
+    def copyable(self, *, whole: bool = False) -> tuple[str, str] | None:
+        if self._trial is not None and self._table.cursor_key in (ANSWER, COMPARE) and not whole:
+            return "answer", copied(self._trial.comings)
+        if self._found is None:
+            return None
+        found = self._found[2]
+        if whole:
+            from costconsole.commands.check import as_document
+
+            return "check", json.dumps(as_document(found))
+        key = (self._table.cursor_key or "").partition("\0")[0]
+        if key == "exact" and found.exact_key:
+            return "key of the exact entry", found.exact_key
+        if key == "semantic" and found.neighbors:
+            return "key of the nearest entry", found.neighbors[0].key
+        return "prompt as it is sent", found.minimized_text
+
+    def exportable(self) -> Export | None:
+        return export_check(self._found[2], self._table.cursor_key or "") if self._found else None
