@@ -31,6 +31,9 @@ class PageEntry:
 PAGES = (
     PageEntry("overview", "1", "Overview", "costconsole.console.screens.overview", "OverviewPage"),
     PageEntry("entries", "2", "Entries", "costconsole.console.screens.entries", "EntriesPage"),
+    PageEntry("lab", "3", "Lab", "costconsole.console.screens.lab", "LabPage"),
+    PageEntry("thresholds", "4", "Thresholds", "costconsole.console.screens.thresholds", "ThresholdsPage"),
+    PageEntry("routing", "5", "Routing", "costconsole.console.screens.routing", "RoutingPage"),
     PageEntry("health", "8", "Health", "costconsole.console.screens.health", "HealthPage"),
 )
 

@@ -40,6 +40,8 @@ _SCOPES = 24
 _EACH = 3
 _LABELLED = 1_000
 _NEWEST = 200
+_FEW = 20
+"""Labels from which a scope is looked at by itself: fewer certify nothing."""
 _DAY_MS = 86_400_000
 
 TextsOf = Callable[[Sequence[str]], Mapping[str, tuple[str, str]]]
@@ -68,7 +70,9 @@ def look(
     scores = np.array(log.scores)[rows]
     mine = [event for event in said if _is_of(event, scope)]
     used = [event for event in mine if not event.certified or near(event.threshold, current)]
-    proposals = {each: _propose(used, scores, current, each) for each in {max_error, *BOUNDS}}
+    parts = _parts(log, policy)
+    families = _families(parts, scope)
+    proposals = {each: _propose(used, scores, current, each, families) for each in {max_error, *BOUNDS}}
     proposal = proposals[max_error]
     from_ms, to_ms = (log.events[rows[0]].ts_ms, log.events[rows[-1]].ts_ms) if len(rows) else (0, 0)
     chosen = [log.events[i] for i in rows.tolist()]
@@ -83,10 +87,10 @@ def look(
         lookups=len(rows),
         from_ms=from_ms,
         to_ms=to_ms,
-        missing=tuple(_missing(each, proposals[each]) for each in BOUNDS),
+        missing=tuple(_missing(each, proposals[each], families) for each in BOUNDS),
         examples=_examples(chosen, scores, labels, texts_of),
         guards=_guards(log, chosen, labels, policy, texts_of),
-        scopes=_scopes(log, said, policy, max_error),
+        scopes=tuple(_scope_line(log, said, policy, max_error, one, _families(parts, one)) for one in parts),
         caches=caches,
         periods=_periods(log, mine, scope, current),
         elsewhere=len(mine) - len(used),
@@ -94,6 +98,7 @@ def look(
         texts=_texts(chosen),
         truncated=log.truncated,
         read_ms=read_ms,
+        families=families,
         clipped=any(len(event.query) in (PREVIEW_LENGTH, FULL_LENGTH) for event in chosen),
     )
 
@@ -191,10 +196,10 @@ def _steps(proposal: Proposal, scores: Any, worth: Any, from_ms: int, to_ms: int
     )
 
 
-def _missing(max_error: float, proposal: Proposal) -> Missing:
+def _missing(max_error: float, proposal: Proposal, families: int) -> Missing:
     least = proposal.least_labels
     if proposal.threshold is None and not proposal.labels:
-        least = fewest(0, max_error, 1.0 - CONFIDENCE)
+        least = fewest(0, max_error, (1.0 - CONFIDENCE) / families)
     return Missing(max_error, proposal.threshold, proposal.missing_labels, least)
 
 
@@ -262,48 +267,53 @@ def _guards(
     return tuple(GuardLine(name, name in policy.guards, effects[name], refused[name]) for name in GUARDS)
 
 
-def _scopes(log: LookupLog, said: Sequence[Event], policy: Policy, max_error: float) -> tuple[ScopeLine, ...]:
+def _parts(log: LookupLog, policy: Policy) -> tuple[Scope, ...]:
+    """The scopes: all, then routes and models, those with most look-ups first."""
     import numpy as np
 
-    scores, thresholds = np.array(log.scores), np.array(log.thresholds)
     names = {number: name for name, number in log.names.items()}
-    found: list[tuple[Scope, int]] = [(ALL, len(log.events))]
-    parts = (
+    found = [ALL]
+    for kind, column, own in (
         ("route", log.routes, policy.thresholds_by_route),
         ("model", log.models, policy.thresholds_by_model),
-    )
-    for kind, column, own in parts:
+    ):
         numbers, counts = np.unique(np.array(column), return_counts=True)
         seen = {names[n]: c for n, c in zip(numbers.tolist(), counts.tolist(), strict=True)}
         for name, _threshold in own:
             seen.setdefault(name, 0)
-        found += [
-            (Scope("route" if kind == "route" else "model", name), many)
-            for name, many in sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:_SCOPES]
-            if name
-        ]
-    lines = []
-    for scope, _many in found:
-        rows = np.flatnonzero(mask_of(log, scope))
-        current = current_of(log, policy, scope, rows)
-        rows = rows[np.abs(thresholds[rows] - current) < 1e-6]
-        used = [event for event in said if _is_of(event, scope) and near(event.threshold, current)]
-        proposal = _propose(used, scores[rows], current, max_error, families=len(found))
-        point = proposal.current_point
-        lines.append(
-            ScopeLine(
-                scope=scope,
-                threshold=current,
-                inherits=inherited(policy, scope),
-                lookups=len(rows),
-                hit_rate=float((scores[rows] >= current - 1e-9).mean()) if len(rows) else None,
-                labels=proposal.labels,
-                state=point.state if point is not None and proposal.labels else "unknown",
-                proposed=proposal.threshold,
-                missing=proposal.missing_labels,
-            )
-        )
-    return tuple(lines)
+        most = sorted(seen.items(), key=lambda item: (-item[1], item[0]))[:_SCOPES]
+        found += [Scope("route" if kind == "route" else "model", name) for name, _many in most if name]
+    return tuple(found)
+
+
+def _families(parts: Sequence[Scope], scope: Scope) -> int:
+    return 1 if scope.kind == "all" else max(1, sum(part.kind == scope.kind for part in parts))
+
+
+def _scope_line(
+    log: LookupLog, said: Sequence[Event], policy: Policy, max_error: float, scope: Scope, families: int
+) -> ScopeLine:
+    import numpy as np
+
+    rows = np.flatnonzero(mask_of(log, scope))
+    current = current_of(log, policy, scope, rows)
+    scores = np.array(log.scores)[rows[np.abs(np.array(log.thresholds)[rows] - current) < 1e-6]]
+    used = [event for event in said if _is_of(event, scope) and near(event.threshold, current)]
+    labels = len(evidence(used))
+    proposal = _propose(used, scores, current, max_error, families) if labels >= _FEW else None
+    point = proposal.current_point if proposal is not None else None
+    least = fewest(0, max_error, (1.0 - CONFIDENCE) / families)
+    return ScopeLine(
+        scope=scope,
+        threshold=current,
+        inherits=inherited(policy, scope),
+        lookups=len(scores),
+        hit_rate=float((scores >= current - 1e-9).mean()) if len(scores) else None,
+        labels=labels,
+        state=point.state if point is not None else "unknown",
+        proposed=proposal.threshold if proposal is not None else None,
+        missing=proposal.missing_labels if proposal is not None else max(1, least - labels),
+    )
 
 
 def _periods(log: LookupLog, labels: Sequence[Event], scope: Scope, current: float) -> tuple[Period, ...]:
@@ -346,7 +356,7 @@ def _periods(log: LookupLog, labels: Sequence[Event], scope: Scope, current: flo
 
 
 def _texts(events: Sequence[Event]) -> Texts:
-    longest = max((len(event.query) for event in events), default=PREVIEW_LENGTH + 1)
+    longest = max(map(len, [event.query for event in events]), default=PREVIEW_LENGTH + 1)
     if not longest:
         return "off"
     return "full" if longest > PREVIEW_LENGTH else "preview"

@@ -146,6 +146,8 @@ class ThresholdView:
     texts: Texts
     truncated: bool
     read_ms: int
+    families: int = 1
+    """How many scopes are decided together: each then needs more confidence."""
     clipped: bool = False
     """Whether some of the log's prompts are only beginnings."""
 
