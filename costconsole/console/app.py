@@ -311,6 +311,14 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         if name != self._main.active:
             await self._open(entry)
 
+    async def open_lab(self, prompt: str, system: str = "", model: str = "") -> None:
+        """Go to the Lab with this prompt."""
+        from costconsole.console.screens.lab import LabPage
+
+        await self.action_page("lab")
+        if isinstance(self.page, LabPage):
+            self.page.load(prompt, system, model)
+
     async def on_tabs_chosen(self, message: Tabs.Chosen) -> None:
         await self.action_page(next(entry.name for entry in self._pages if entry.key == message.key))
 
