@@ -193,13 +193,13 @@ class RedisRouting:
         await self._source.caches(refresh=True)
         return changed
 
-    async def undo_threshold(self) -> ThresholdChange:
+    async def undo_threshold(self, undo_id: str) -> ThresholdChange:
         from costconsole.cache.author import this_author
         from costconsole.cache.thresholds import undo_threshold
 
         caches = await self._source.caches()
         server = self._must_write()
-        changed = await undo_threshold(self._client, server, self._keys, this_author(), caches)
+        changed = await undo_threshold(self._client, server, self._keys, this_author(), caches, undo_id)
         await self._source.caches(refresh=True)
         return changed
 
@@ -241,7 +241,7 @@ class RedisRouting:
     async def what_if(
         self,
         old: RoutingConfig,
-        path: str,
+        new: RoutingConfig | str,
         prices: str,
         last: int,
         on_progress: Callable[[Progress], None],
@@ -251,7 +251,8 @@ class RedisRouting:
         from costconsole.routing.replay import Question, read_prices, replay
 
         own = self._settings.prices
-        new = await asyncio.to_thread(load_config, path) if path else old
+        if isinstance(new, str):
+            new = await asyncio.to_thread(load_config, new)
         other = {**own, **await asyncio.to_thread(read_prices, prices)} if prices else None
         question = Question(old=old, new=new, last=last, prices=own, other_prices=other)
         client = self._clients()[1]

@@ -99,8 +99,8 @@ class RoutingSide(Protocol):
 
     async def set_threshold(self, router: str, route: str, similarity: float) -> ThresholdChange: ...
 
-    async def undo_threshold(self) -> ThresholdChange:
-        """Take back the newest change of a threshold in this namespace."""
+    async def undo_threshold(self, undo_id: str) -> ThresholdChange:
+        """Take that change back."""
         ...
 
     async def switch(self, name: str, on: bool) -> Policy:
@@ -110,12 +110,12 @@ class RoutingSide(Protocol):
     async def what_if(
         self,
         old: RoutingConfig,
-        path: str,
+        new: RoutingConfig | str,
         prices: str,
         last: int,
         on_progress: Callable[[Progress], None],
         stop: asyncio.Event,
     ) -> WhatIf:
-        """The last calls, made under `old`, under the config of a file ("": `old`) and the prices of another
-        ("": the same)."""
+        """The last calls, made under `old`, under another config or that of a file, at the prices of another
+        file ("": the same)."""
         ...
