@@ -1,7 +1,9 @@
 """Examples of each task as vectors: which task is an instruction nearest to.
 
-A task's centroid is the mean of its examples' vectors, at length 1; the nearest single example says whether
-anything like it was ever seen. Vectors are made once for each embedding model and kept on disk.
+Examples come in groups: a task has one, or several where what it is asked about differs a lot. A group's
+centroid is the mean of its vectors, at length 1; a task is as near as its nearest group. The nearest single
+example says whether anything like it was ever seen. Vectors are made once for each embedding model and kept
+on disk.
 """
 
 from __future__ import annotations
@@ -29,20 +31,31 @@ SHARPNESS: Final = 12.0
 """Log-odds of a difference of 1 in similarity to a centroid."""
 SAME_MODEL: Final = 0.99
 """Similarity of one text's vectors from which two embedders are taken to be the same."""
+CHUNK: Final = 8
+"""Examples embedded at a time: a call's own text waits for one chunk, not for hundreds of examples."""
 PROBE: Final = "Which model made this vector?"
 
 
 def shipped_examples() -> dict[str, tuple[str, ...]]:
-    """The examples that come along, by task."""
+    """The examples that come along, by group (see `task_of`); the groups of a task stand together."""
     folder = resources.files("costconsole.routing") / "references"
+    files = sorted(entry.name for entry in folder.iterdir())
+    names = [name.removesuffix(".txt") for name in files if name.endswith(".txt")]
     return {
-        task: tuple(
+        name: tuple(
             line.strip()
-            for line in (folder / f"{task}.txt").read_text(encoding="utf-8").splitlines()
+            for line in (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
             if line.strip()
         )
         for task in TASKS
+        for name in names
+        if task_of(name) == task
     }
+
+
+def task_of(group: str) -> str:
+    """The task of a group of shipped examples: `qa-travel` belongs to `qa`."""
+    return group.partition("-")[0]
 
 
 class Centroids:
@@ -68,6 +81,32 @@ class Centroids:
         import numpy as np
 
         return self.centroids @ vector, np.maximum.reduceat(self.examples @ vector, self.starts)
+
+
+class TaskCentroids(Centroids):
+    """The shipped groups, each task's together."""
+
+    def __init__(self, groups: Mapping[str, Floats]) -> None:
+        import numpy as np
+
+        super().__init__(groups)
+        tasks = [task_of(name) for name in self.names]
+        self._tasks = np.array([tasks.index(task) for task in TASKS])
+
+    def compare(self, vector: Floats) -> tuple[Floats, Floats]:
+        """For each of `TASKS`, the similarity to its nearest group's centroid, and to its nearest example."""
+        centroids, nearest = super().compare(vector)
+        return self._of_tasks(centroids), self._of_tasks(nearest)
+
+    def similarities(self, vectors: Floats) -> Floats:
+        """Rows of similarities to the nearest centroid of each of `TASKS`, for rows of vectors."""
+        return self._of_tasks(vectors @ self.centroids.T)
+
+    def _of_tasks(self, values: Floats) -> Floats:
+        import numpy as np
+
+        found: Floats = np.maximum.reduceat(values, self._tasks, axis=-1)
+        return found
 
 
 def log_odds(similarities: Sequence[float], features: Sequence[float]) -> list[float]:
@@ -98,7 +137,10 @@ def embed_groups(groups: Mapping[str, Sequence[str]], embedder: Embedder) -> dic
     path = _folder() / f"{_name(embedder.name, len(probe), texts)}.npz"
     vectors = _kept(path, probe, len(texts))
     if vectors is None:
-        vectors = np.stack([as_row(made.vector) for made in embedder.embed(texts)])
+        made: list[bytes] = []
+        for first in range(0, len(texts), CHUNK):
+            made += [embedding.vector for embedding in embedder.embed(texts[first : first + CHUNK])]
+        vectors = np.stack([as_row(vector) for vector in made])
         try:
             write_arrays(path, {}, {"probe": probe, "vectors": vectors})
         except OSError:

@@ -9,7 +9,7 @@ from typing import Final
 
 from costconsole.routing.choice import Kind
 from costconsole.routing.gain import NEAR
-from costconsole.routing.meaning import SURE, Meaning, Meant, by_wording, learnt_routes
+from costconsole.routing.meaning import Meaning, Meant, by_wording, learnt_routes
 from costconsole.routing.model import TASKS, TIERS, Model, Route, RoutingConfig
 from costconsole.routing.rules import Reading
 
@@ -144,7 +144,7 @@ def _passes(route: Route, similarity: float) -> bool:
 
 
 def _why_unsure(config: RoutingConfig, meant: Meant) -> str:
-    if meant.certainty >= SURE:
+    if meant.sure:
         return ""
     if meant.nearest is None:
         return "the wording alone doesn't tell, and there is no embedding"

@@ -54,7 +54,7 @@ _WEIGHTS: Final[Mapping[str, Mapping[str, float]]] = {
     "colon": {"classification": 0.5},
     "several_numbers": {"reasoning": 1.5},
     "long": {"reasoning": 0.5},
-    "sentences": {"reasoning": 0.5},
+    "story": {"reasoning": 1.0},
 }
 _COLUMNS: Final = tuple(
     (FEATURES.index(feature), tuple((tuple(TASKS).index(task), weight) for task, weight in weights.items()))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-RECIPE: Final = f"1:{len(FEATURES)}"
+RECIPE: Final = f"2:{len(FEATURES)}"
 """Changes with what a head reads: one of another recipe is not used."""
 _SCALE: Final = 0.3
 """Vectors have length 1; this brings the other inputs to the same size."""

@@ -35,6 +35,11 @@ _REFERS = re.compile(
     r"|code|snippet|function|log|thread|message|according|mentioned)\b",
     re.IGNORECASE,
 )
+# A sentence end or a line's end; what points at something beside it.
+_PIECE_END = re.compile(r"(?<=[.!?:])\s+(?=\S)|\s*\n\s*")
+_POINTS = re.compile(rf":\W*$|{_REFERS.pattern}|\b(?:ticket|invoice|mail|bill)\b", re.IGNORECASE)
+_PASSAGE: Final = 80
+"""Characters from which what stands beside a sentence that asks may be a passage."""
 _QUANTITY = re.compile(
     r"\b(?:how (?:many|much|long|far|old|fast)|what|total|when|percent|combien|wie viele?|cuánt[oa]s?)\b",
     re.I,
@@ -81,7 +86,7 @@ def has_code(text: str) -> bool:
 def instruction(text: str) -> str:
     """The instruction within one text."""
     if len(text) <= WHOLE and _FENCE not in text and "\n\n" not in text:
-        return text.strip()
+        return _beside_a_passage(text) or text.strip()
     blocks = _blocks(text)
     if not blocks:
         return text.strip()[:LONGEST].rstrip()  # Nothing but a quote or code: then that is all we know.
@@ -113,6 +118,8 @@ def _of_blocks(blocks: list[str]) -> str:
 
 def _of_paragraph(text: str) -> str:
     """The sentences that ask, of one paragraph that may have its passage within."""
+    if found := _beside_a_passage(text):
+        return found
     if len(text) <= WHOLE:
         return text.strip()
     if "\n" in text and (line := _line_that_asks(text)):
@@ -131,6 +138,32 @@ def _of_paragraph(text: str) -> str:
     if len(text) <= LONGEST:
         return text.strip()
     return f"{text[: LONGEST // 2].rstrip()} {text[-(LONGEST // 2) + 1 :].lstrip()}"
+
+
+def _beside_a_passage(text: str) -> str:
+    """The sentences near an end that ask something of what stands beside them ("Label this:", "Is this
+    customer happy?"), if that is a passage of some length; else ""."""
+    if len(text) < _PASSAGE:
+        return ""
+    first = _PIECE_END.split(text[:_EDGE], maxsplit=3)
+    last = _PIECE_END.split(text[-_EDGE:])[-2:]
+    pieces = list(dict.fromkeys((*first[:3], *last)))
+    asking = [piece for piece in pieces if len(piece) <= WHOLE and _asks(piece) >= _ENOUGH]
+    # A question on a line of its own is about the other lines, unless it is to be worked out from them.
+    alone = [line for line in (text.partition("\n")[0], text.rpartition("\n")[2]) if "\n" in text]
+    about = [
+        piece
+        for piece in asking
+        if not looks_like_code(piece)
+        and (_POINTS.search(piece) or (_ends_with(alone, piece) and not _QUANTITY.search(piece)))
+    ]
+    if not about or len(text) - sum(map(len, asking)) < _PASSAGE:
+        return ""
+    return " ".join(piece.strip() for piece in about)
+
+
+def _ends_with(lines: Iterable[str], piece: str) -> bool:
+    return any(line.strip().endswith(piece.strip()) for line in lines)
 
 
 def _line_that_asks(text: str) -> str:

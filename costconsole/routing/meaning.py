@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from costconsole.routing.centroids import (
     PROBE,
     Centroids,
+    TaskCentroids,
     as_row,
     embed_groups,
     log_odds,
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 SURE: Final = 0.8
 """Probability of a tier from which the wording alone is enough, however far the examples are."""
-_OWN: Final = "route:"
+LIKELY: Final = 0.65
+"""The same for where one task stands out, at `CLEAR` or more."""
+CLEAR: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +55,23 @@ class Meant:
         cheap = sum(share for task, share in self.tasks.items() if TASKS.get(task) == "cheap")
         return max(strong, cheap, 1.0 - strong - cheap)
 
+    @property
+    def sure(self) -> bool:
+        """Whether the tier is known however far the examples are."""
+        return self.certainty >= (LIKELY if max(self.tasks.values()) >= CLEAR else SURE)
+
 
 class Meaning:
     """The vectors of one config's examples, and what was learnt for it."""
 
     def __init__(self, config: RoutingConfig, embedder: Embedder, trained: Trained | None = None) -> None:
         """Blocks while the examples are embedded; raises a Problem as the embedder does."""
-        groups: dict[str, Sequence[str]] = dict(shipped_examples())
-        groups |= {_OWN + route.name: route.references for route in config.routes if route.references}
-        vectors = embed_groups(groups, embedder)
         self.key = examples_of(config)
-        self._shipped = Centroids({task: vectors[task] for task in TASKS})
-        self._own = Centroids(own) if (own := {n: v for n, v in vectors.items() if n not in TASKS}) else None
-        self._rows = {name.removeprefix(_OWN): vectors[name] for name in vectors if name not in TASKS}
+        self._shipped = TaskCentroids(embed_groups(shipped_examples(), embedder))
+        examples = {route.name: route.references for route in config.routes if route.references}
+        # Apart from the shipped ones, whose vectors serve every config.
+        self._rows = embed_groups(examples, embedder) if examples else {}
+        self._own = Centroids(self._rows) if self._rows else None
         # A task's route with examples of its own is known by these instead of ours.
         self._instead = {
             route.task: route.name for route in config.routes if route.task in TASKS and route.references
@@ -87,10 +94,10 @@ class Meaning:
         if self._own is not None:
             own, own_nearest = self._own.compare(row)
             for name, middle, closest in zip(self._own.names, own, own_nearest, strict=True):
-                routes[name.removeprefix(_OWN)] = max(float(middle), float(closest))
+                routes[name] = max(float(middle), float(closest))
             by_route = dict(zip(self._own.names, map(float, own), strict=True))
             for task, name in self._instead.items():
-                similarities[task], near[task] = by_route[_OWN + name], routes[name]
+                similarities[task], near[task] = by_route[name], routes[name]
         features = reading.features
         head = self.trained.head
         if head is not None:

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Final
 
-from costconsole.routing.vocabulary import ANYWHERE, LEADS, ORDERS, POLITE
+from costconsole.routing.vocabulary import ANYWHERE, LEADS, ORDERS, POLITE, UNSPACED
 
 READ: Final = 2_000
 """Characters that are looked at: an instruction is shorter."""
@@ -18,6 +18,8 @@ _LONGEST_LEAD = 80
 _WORD = re.compile(r"[\w'’+#;-]+(?:\.\w+)?")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
+_SENTENCES = re.compile(r"[.!?:;]\s+|\n")
+_LATER = 400
 _NAME = re.compile(r"[a-z,] [A-Z][a-z]")
 _ENUMERATION = re.compile(
     r"(?:[:?.]|\blist|\bfollowing|\bthese)\s*\W?\w[^,.?:;\n]{0,30}"
@@ -35,7 +37,7 @@ _NAMES: Final = (*(f"begins:{name}" for name in LEADS), *(f"has:{name}" for name
 FEATURES: Final = (
     *_NAMES,
     *("choice", "enumeration", "code", "question", "ends:question", "colon", "numbers", "several_numbers"),
-    *("length", "long", "sentences", "commas", "names", "lines", "begins:other"),
+    *("length", "long", "sentences", "commas", "names", "lines", "begins:other", "story"),
 )
 """The names of the features, in the order of `features`."""
 
@@ -67,6 +69,9 @@ _POLITE = _index({"polite": POLITE}, 0)
 _NOTHING: _Entry = (0, ())
 _BITS = tuple(1 << bit for bit in range(len(_NAMES)))
 _ORDERS = sum(1 << bit for bit, name in enumerate(LEADS) if name in ORDERS)
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_UNSPACED_WORDS = tuple((1 << _NAMES.index(name), re.compile(words)) for name, words in UNSPACED.items())
+_FULL_WIDTH = str.maketrans("？：，。！；", "?:,.!;")
 _ANY_LEAD = (1 << len(LEADS)) - 1
 
 
@@ -76,15 +81,23 @@ def features(instruction: str, *, code: bool = False) -> list[float]:
     `code`: there is code beside the instruction.
     """
     text = instruction[:READ]
+    unspaced = not text.isascii() and _UNSPACED.search(text) is not None
+    if unspaced:
+        text = text.translate(_FULL_WIDTH)
     words = _WORD.findall(text.lower().replace("’", "'"))
     spaced = f" {' '.join(words)} "
-    bits = _lead(spaced)
+    bits = _lead(spaced) or _later_order(text)
     for word in _WORDS.keys() & words:
         own, phrases = _WORDS[word]
         bits |= own
         for phrase, bit in phrases:
             if phrase in spaced:
                 bits |= bit
+    if unspaced:
+        for bit, pattern in _UNSPACED_WORDS:
+            if pattern.search(text):
+                bits |= bit
+    sentences = len(_SENTENCE.findall(text))
     numbers = len(_NUMBER.findall(text))
     return [
         *[1.0 if bits & bit else 0.0 for bit in _BITS],
@@ -98,11 +111,12 @@ def features(instruction: str, *, code: bool = False) -> list[float]:
         1.0 if numbers >= 3 else 0.0,
         _few(len(words)) / 2,
         1.0 if len(words) > 30 else 0.0,
-        _few(len(_SENTENCE.findall(text))),
+        _few(sentences),
         _few(text.count(",")),
         _few(len(_NAME.findall(text))),
         _few(text.count("\n")),
         0.0 if bits & _ANY_LEAD else 1.0,
+        1.0 if numbers >= 2 and sentences >= 2 else 0.0,
     ]
 
 
@@ -115,6 +129,18 @@ def begins_with_order(text: str) -> bool:
     """Whether the text begins with a verb of doing, "please" and its like aside."""
     words = _WORD.findall(text[:READ].lower().replace("’", "'"))
     return bool(_lead(f" {' '.join(words)} ") & _ORDERS)
+
+
+def _later_order(text: str) -> int:
+    """The bits of the first sentence after the first that tells someone to do something, or follows a few
+    words that ask nothing ("Sorry to bother you. Where is ...")."""
+    for number, sentence in enumerate(_SENTENCES.split(text[:_LATER], maxsplit=3)[:3]):
+        if number:
+            words = _WORD.findall(sentence.lower().replace("’", "'"))
+            bits = _lead(f" {' '.join(words)} ") & _ORDERS
+            if bits:
+                return bits
+    return 0
 
 
 def _lead(spaced: str) -> int:

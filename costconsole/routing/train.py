@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from costconsole.domain.errors import UsageProblem
 from costconsole.routing.centroids import (
     PROBE,
-    Centroids,
+    TaskCentroids,
     as_row,
     embed_groups,
     log_odds,
     shipped_examples,
+    task_of,
 )
 from costconsole.routing.gain import Gain
 from costconsole.routing.gain_fit import fit_gain
@@ -199,17 +200,17 @@ class Shipped:
 
         examples = shipped_examples()
         groups = embed_groups(examples, embedder)
-        self._centroids = Centroids(groups)
-        vectors = np.concatenate([groups[task] for task in TASKS])
+        self._centroids = TaskCentroids(groups)
+        vectors = np.concatenate(list(groups.values()))
         shown = np.array([features(text) for texts in examples.values() for text in texts])
-        self.labels = [task for task, texts in examples.items() for _ in texts]
+        self.labels = [task_of(name) for name, texts in examples.items() for _ in texts]
         self.rows = head_inputs(vectors, shown, self.odds(vectors, shown))
 
     def odds(self, vectors: Any, shown: Any) -> Any:
         """Rows of log-odds, one a task."""
         import numpy as np
 
-        near = vectors @ self._centroids.centroids.T
+        near = self._centroids.similarities(vectors)
         return np.array(
             [
                 log_odds([float(value) for value in similarities], list(row))

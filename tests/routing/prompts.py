@@ -70,6 +70,71 @@ PROMPTS: Final[dict[str, tuple[str, ...]]] = {
         "Recommend a few hobbies that cost nothing.",
     ),
 }
+SUPPORT: Final = (
+    "The parking garage charged me twice on 3 May, 12 euros each time",
+    "can u send the gym contract again, i deleted it",
+    "Our printer on floor 3 says paper jam but there's none",
+    "I was billed $19.99 for a month I already cancelled",
+    "how many vacation days do I have left",
+    "Is the museum open on Monday?",
+    "the parcel was delivered to number 14 but she has nothing",
+    "Where do I enter the voucher code?",
+    "I want to speak with a human",
+    "wifi password for guests?",
+    "Do you ship to Canada and what does it cost?",
+    "i ordered size 42 and got 40",
+    "The app logs me out every few minutes since the update",
+    "Who approves travel expenses above $1,000?",
+    "I moved, please change my address to 4 Mill Lane",
+    "Can I bring my dog on the ferry?",
+    "my internet is down since 8 am",
+    "I forgot my PIN",
+    "need invoice for order 88213",
+    "My seat was changed from 12A to 30E without asking",
+    "Sorry, one more: can two people use one licence?",
+    "cancel my subscription pls",
+    "Why is there a $35 fee on my statement?",
+    "I'm asking for my sister. How does one report a stolen phone? Please be brief.",
+)
+"""What people ask of a help desk: answers that are known and short, amounts and dates or not."""
+
+SAME_FIELDS: Final[dict[str, tuple[str, ...]]] = {
+    "strong": (
+        "Write an apology email to a customer whose parcel arrived two weeks late.",
+        "Write a poem about a lost suitcase.",
+        "Give me ideas to reduce returns in our online shop.",
+        "Brainstorm names for a new savings account for students.",
+        "Write a Python function that validates a card number.",
+        "Write a SQL query that lists the customers with more than three refunds.",
+        "Our bank pays 2% a year. I put in $500 each year. How much is on the account after 3 years?",
+        "A ticket costs 40 euros, children pay half. What do 2 adults and 3 children pay?",
+        "A plane leaves Oslo at 14:20 and flies 170 minutes to a city one hour ahead. When does it land?",
+        "Write a short story about a flight attendant who finds a passport.",
+    ),
+    "cheap": (
+        "Summarize this customer's complaint in two sentences.",
+        "Label each message as question, complaint or praise.",
+        "Pull the flight number and the seat out of this booking confirmation.",
+    ),
+}
+"""What is no question for a help desk although it is about the same things."""
+
+FOREIGN: Final[dict[str, tuple[str, ...]]] = {
+    "summarization": (
+        "Kannst du mir den Bericht kurz zusammenfassen?",
+        "Haz un resumen del informe.",
+        "Peux-tu résumer ce courriel ?",
+        "请用三句话总结这篇文章。",
+    ),
+    "extraction": ("Extrahiere alle Telefonnummern aus dem Text.", "从文本中提取所有日期。"),
+    "classification": ("Clasifica esta reseña como positiva o negativa.", "把这条评论分类为正面或负面。"),
+    "qa": ("Wie sperre ich meine Karte?", "¿Dónde está mi pedido?", "Où est ma commande ?"),
+    "reasoning": ("Demuestra que la raíz de 2 es irracional.", "证明根号2是无理数。"),
+    "coding": ("Implementiere eine Warteschlange in Java.", "写一个排序列表的Python函数。"),
+    "creative": ("Rédige une courte histoire sur un dragon.", "写一首关于秋天的诗。"),
+    "brainstorming": ("Sugiere nombres para una cafetería.", "给我十个团建活动的点子。"),
+}
+
 PASSAGE: Final = (
     "The lighthouse was built in 1874 after three ships had been lost on the reef within one winter. Its "
     "keeper, a former whaler by the name of Amos Tarr, lived there with his family for 31 years and kept "

@@ -47,6 +47,27 @@ def test_a_pasted_passage_is_left_out(form: str, order: str) -> None:
     assert instruction(form.format(order=order, passage=PASSAGE)) == order
 
 
+@pytest.mark.parametrize(
+    ("form", "asked"),
+    [
+        ("{asked}\n{ticket}", "Is this guest happy?"),
+        ("I'm new here. {asked}\n{ticket}", "Who is in charge of this?"),
+        ("{asked} {ticket}", "Label the mood of this text:"),
+        ("{ticket} {asked}", "Which department should get this message?"),
+    ],
+)
+def test_a_short_passage_is_told_by_the_sentence_beside_it(form: str, asked: str) -> None:
+    ticket = "The roof leaks above the sink since the storm, and by noon the bucket is full. Nobody came."
+    assert instruction(form.format(asked=asked, ticket=ticket)) == asked
+
+
+def test_a_story_without_a_question_for_it_stays_whole() -> None:
+    told = (
+        "How many plums are left?\nTom picked 40 plums, ate five on the way and gave half of the rest to Ann."
+    )
+    assert instruction(told) == told
+
+
 def test_code_is_left_out_and_noticed() -> None:
     prompt = "Why is this slow?\n\n```python\nfor i in range(10**9):\n    total += i\n```\n"
     assert instruction(prompt) == "Why is this slow?"

@@ -14,7 +14,7 @@ from costconsole.embedding.local import LocalEmbedder
 from costconsole.routing.defaults import default_config
 from costconsole.routing.model import TASKS, Model, Route, RoutingConfig, Rule, SemanticRule
 from costconsole.routing.router import Ask, Choice, Router
-from tests.routing.prompts import PASSAGE, PROMPTS
+from tests.routing.prompts import FOREIGN, PASSAGE, PROMPTS, SAME_FIELDS, SUPPORT
 
 
 class Clock:
@@ -100,19 +100,62 @@ def test_a_pasted_passage_does_not_change_the_route(router: Router, form: str) -
             assert meant(router, whole).route == meant(router, prompt).route, prompt
 
 
-@pytest.mark.parametrize(
-    ("prompt", "route"),
-    [
-        ("Fasse den folgenden Bericht kurz zusammen.", "summarization"),
-        ("Écris un poème sur la mer.", "creative"),
-        ("Escribe una función en Python que invierta una lista.", "coding"),
-    ],
-)
-def test_common_languages_are_understood(router: Router, prompt: str, route: str) -> None:
-    assert meant(router, prompt).route == route
+def test_questions_to_a_help_desk_are_simple(router: Router) -> None:
+    wrong = [prompt for prompt in SUPPORT if meant(router, prompt).model.tier != "cheap"]
+    assert len(wrong) <= 1, wrong
 
 
-@pytest.mark.parametrize("prompt", ["qwrt zxcv plmk", "hello", "ok", "🙂🙂🙂", "请总结下面的文章"])
+@pytest.mark.parametrize("tier", SAME_FIELDS)
+def test_what_else_is_asked_about_the_same_things_keeps_its_tier(router: Router, tier: str) -> None:
+    wrong = [prompt for prompt in SAME_FIELDS[tier] if meant(router, prompt).model.tier != tier]
+    assert len(wrong) <= 1, wrong
+
+
+def test_words_around_a_question_do_not_change_its_tier(router: Router) -> None:
+    frames = (
+        "I'm asking for a colleague. {}",
+        "Quick question: {}",
+        "{} Short answer, please.",
+        "Hello! {} Thanks!",
+    )
+    wrong = [
+        framed
+        for prompt in (
+            *SUPPORT[5:6],
+            *SUPPORT[7:9],
+            *SUPPORT[13:14],
+            *PROMPTS["coding"][:3],
+            *PROMPTS["creative"][:3],
+        )
+        for frame in frames
+        if meant(router, framed := frame.format(prompt)).model.tier != meant(router, prompt).model.tier
+    ]
+    assert len(wrong) <= 2, wrong
+
+
+@pytest.mark.parametrize("task", FOREIGN)
+def test_common_languages_are_understood(router: Router, task: str) -> None:
+    for prompt in FOREIGN[task]:
+        choice = meant(router, prompt)
+        assert choice.task == task, prompt
+        assert choice.model.tier in (TASKS[task], "strong"), prompt
+
+
+@pytest.mark.parametrize("prompt", ["summarize", "Summarize.", "TL;DR", "classify", "extract"])
+def test_an_order_of_one_word_is_enough(router: Router, prompt: str) -> None:
+    assert meant(router, prompt).model.tier == "cheap"
+
+
+def test_pasted_data_and_code_do_not_hide_what_is_asked(router: Router) -> None:
+    data = '{"id": 17, "customer": {"name": "Ada Vos", "city": "Ghent"}, "total": 19.0}'
+    assert meant(router, f"Extract the customer and the total:\n{data}").task == "extraction"
+    code = "for (int i = 0; i <= n; i++) { sum += a[i]; }"
+    assert meant(router, f"{code}\nwhat is wrong with this loop").model.tier == "strong"
+    ticket = "Since Monday the app shows my invoice twice and I was charged 24.00 two times. Please help!"
+    assert meant(router, f"Which department has to deal with this ticket?\n{ticket}").task == "classification"
+
+
+@pytest.mark.parametrize("prompt", ["qwrt zxcv plmk", "hello", "ok", "🙂🙂🙂", "ཀ་ཁ་ག་ང"])
 def test_what_is_like_no_example_goes_to_the_strong_model(router: Router, prompt: str) -> None:
     choice = meant(router, prompt)
     assert (choice.kind, choice.model.tier) == ("unsure", "strong")
