@@ -45,7 +45,9 @@ class Endpoints:
         if found is None:
             name, _, base_url, key_env = place
             url = base_url_of(model)
-            found = Provider(name, model.wire, base_url=url if base_url else None, key_env=key_env)
+            found = Provider(
+                name, model.wire, base_url=url if base_url else usual_base_url(name), key_env=key_env
+            )
             found = self._providers.setdefault(place, found)
         return found
 
@@ -89,6 +91,13 @@ def base_url_of(model: Model) -> str | None:
     if not url:
         raise UsageProblem(f"the base URL of model {model.name!r} is missing: set {name} in the environment")
     return url
+
+
+def usual_base_url(provider: str) -> str | None:
+    """Where the environment says that a provider is, by the variables of OpenAI's and Anthropic's SDKs."""
+    if provider not in ("openai", "anthropic"):
+        return None
+    return os.environ.get(f"{provider.upper()}_BASE_URL", "").strip() or None
 
 
 def prices_of(
