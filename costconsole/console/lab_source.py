@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 TAG = "lab"
 DEFAULT_MODEL = "gpt-4o-mini"
-_ROUTER_PATIENCE_S = 20.0
 _CLOSE_S = 2.0
 
 
@@ -74,9 +73,6 @@ class LabSource:
         seen = usual(view)
         model = question.model or (checker.automatic() if self._settings.routing else "")
         model = model or seen.model or DEFAULT_MODEL
-        if checker.is_routed(model) and checker.dispatcher.router.status == "starting":
-            # Once: the vectors of the routes' examples.
-            await asyncio.to_thread(checker.dispatcher.router.wait, _ROUTER_PATIENCE_S)
         found: Check = await self._asked(
             checker.check(
                 question.prompt,

@@ -58,6 +58,7 @@ class LabPage(Page):
     FIRST_FOCUS = "#prompt"
     FILTER_WORD = "edit"
     PAUSE_S: ClassVar[float] = 0.015
+    AGAIN_S: ClassVar[float] = 1.0
     PACE_S: ClassVar[float] = 0.1
     """While an answer comes, it is painted so often at most."""
 
@@ -68,18 +69,17 @@ class LabPage(Page):
         Binding("d", "diff", "diff", id="lab.diff", tooltip="what minimization takes away"),
         Binding("s", "store", "store", id="lab.store", tooltip="keep this answer in the caches"),
         Binding("z", "take_back", "undo store", show=False, id="lab.take_back"),
-        Binding("h", "history", "history", id="lab.history", tooltip="prompts that were tried"),
+        Binding("t", "history", "history", id="lab.history", tooltip="prompts that were tried"),
         Binding("o", "field('model')", "model", id="lab.model", tooltip="which model to ask"),
         Binding("p", "field('system')", "system", show=False, id="lab.system"),
         Binding("u", "unfold", "unfold a pasted text", show=False, id="lab.unfold"),
-        Binding("right", "open_step", "open the step", show=False, priority=False, id="lab.open"),
     ]
     DEFAULT_CSS = STYLE
 
     def __init__(self) -> None:
         super().__init__()
         self._number = 0
-        self._task: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
         self._found: tuple[int, Question, Check] | None = None
         self._problem = ""
         self._changed: tuple[int, Sequence[Changed]] | None = None
@@ -118,7 +118,7 @@ class LabPage(Page):
         self._say_length()
 
     def on_unmount(self) -> None:
-        for task in (self._task, self._comparing, self._acting):
+        for task in (self._checking, self._comparing, self._acting):
             if task is not None:
                 task.cancel()
         if self._trial is not None:
@@ -200,7 +200,7 @@ class LabPage(Page):
         """Wait until everything that was asked is answered."""
         while True:
             running = {
-                t for t in (self._task, self._comparing, self._acting) if t is not None and not t.done()
+                t for t in (self._checking, self._comparing, self._acting) if t is not None and not t.done()
             }
             if not running:
                 break
@@ -210,9 +210,23 @@ class LabPage(Page):
 
     def show_link(self, link: Link) -> None:
         was, self._live = self._live, link.state == "live"
-        if self._live and not was and not self.fresh:
-            self._ask()
+        if self._live and not was:
+            self._prepare()
+            if not self.fresh:
+                self._ask()
         self.refresh_bindings()
+
+    def _prepare(self) -> None:
+        """Load what the first answer needs while the first words are written."""
+
+        async def work() -> None:
+            models = await self._lab.models()
+            if self.is_attached:
+                self._models = models
+                self.query_one("#model", LineInput).suggester = SuggestFromList(list(models))
+
+        if not self._models:
+            self._act(work())
 
     def show(self, view: LedgerView) -> None:
         """What is usual changes slowly: the next question takes it in."""
@@ -236,17 +250,20 @@ class LabPage(Page):
         if not self._editor.text.strip():
             self._clear()
             return
-        running = self._task is not None and not self._task.done()
+        running = self._checking is not None and not self._checking.done()
         heavy = self._editor.length > _HEAVY
         if running and heavy:
             return  # Its work is in a thread: its end begins the next.
-        if running and self._task is not None:
-            self._task.cancel()
-        self._task = asyncio.create_task(self._answer(self.PAUSE_S * (8 if heavy else 1)), name="lab check")
+        if running and self._checking is not None:
+            self._checking.cancel()
+        if self._found is None:
+            self._table.set_empty("Looking…")
+        pause_s = self.PAUSE_S * (8 if heavy else 1)
+        self._checking = asyncio.create_task(self._answer(pause_s), name="lab check")
 
     def _clear(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        if self._checking is not None:
+            self._checking.cancel()
         self._found, self._problem, self._trial = None, "", None
         self._table.set_empty(_EMPTY)
         self._draw()
@@ -256,8 +273,6 @@ class LabPage(Page):
         while True:
             number, question = self._number, self.question
             try:
-                if not self._models:
-                    self._note_models(await self._lab.models())
                 found = await self._lab.check(question, self.console_app.view)
             except Problem as problem:
                 self._problem = str(problem)
@@ -272,14 +287,22 @@ class LabPage(Page):
                     self._found = (number, question, found)
             if number == self._number or not self.is_attached:
                 break
-        if self.is_attached:
-            if self._problem:
-                self._table.set_empty(self._problem)
-            self._draw()
+        if not self.is_attached:
+            return
+        if self._problem:
+            self._table.set_empty(self._problem)
+        self._draw()
+        if self._found is not None and self._waits(self._found[2]):
+            self.set_timer(self.AGAIN_S, self._ask_again)
 
-    def _note_models(self, models: Sequence[str]) -> None:
-        self._models = models
-        self.query_one("#model", LineInput).suggester = SuggestFromList(list(models))
+    @staticmethod
+    def _waits(found: Check) -> bool:
+        """Whether a better answer will come by itself: the router is still reading its examples."""
+        return found.route.without_embedding and not found.problem
+
+    def _ask_again(self) -> None:
+        if self._found is not None and self.fresh and self._waits(self._found[2]):
+            self._ask()
 
     # -- drawing
 
@@ -425,8 +448,8 @@ class LabPage(Page):
 
     async def _newest(self) -> Check | None:
         """The check of what is written now, once it is there."""
-        while not self.fresh and self._task is not None and not self._task.done():
-            await asyncio.wait({self._task})
+        while not self.fresh and self._checking is not None and not self._checking.done():
+            await asyncio.wait({self._checking})
         if not self.fresh:
             self.say(self._problem or "there is nothing to send", bad=bool(self._problem))
             return None

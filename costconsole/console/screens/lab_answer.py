@@ -74,6 +74,8 @@ def _figures(coming: Coming, width: int) -> list[Line]:
             lines += wrap_text("What came until then:", width, "muted")
     elif sent.stopped:
         lines += wrap_text("‖ stopped; what came until then is paid for", width, "warn")
+    if not sent.total_ms:
+        return lines  # It was never asked.
     about = ESTIMATE if sent.usage.estimated else ""
     first = "–" if sent.first_ms is None else duration(sent.first_ms)
     facts = (

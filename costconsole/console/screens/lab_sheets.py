@@ -36,10 +36,10 @@ class AskSheet(Sheet):
 
     def __init__(self, title: str, facts: Sequence[str], confirmed: Callable[[], None]) -> None:
         super().__init__()
-        self._title, self._facts, self._confirmed = title, tuple(facts), confirmed
+        self._question, self._facts, self._confirmed = title, tuple(facts), confirmed
 
     def compose(self) -> ComposeResult:
-        yield Static(safe(self._title, "accent"), classes="sheet-title")
+        yield Static(safe(self._question, "accent"), classes="sheet-title")
         yield Painted(id="facts")
 
     def on_mount(self) -> None:

@@ -29,6 +29,14 @@ COLUMNS = (
     Column("result", "what comes out", 25),
     Column("words", "why", 20, flex=True),
 )
+_SHORT = {
+    "below": "too far",
+    "scope": "another scope",
+    "expired": "expired",
+    "filtered": "no answer in it",
+    "refused": "refused",
+    "ratchet": "was a wrong hit",
+}
 _BAR = 6
 _WORDS = 400
 
@@ -110,16 +118,21 @@ def _semantic(cache: CacheCheck, answered: bool, charset: Charset) -> Row:
         safe(bar(above(nearest.similarity), _BAR, charset), ink),
         safe(f" {sign if cache.threshold is not None else '?'} {limit}", "muted"),
     )
-    words = cache.why or f"served: {nearest.prompt or nearest.key}"
+    short = _SHORT.get(nearest.verdict, "")
+    if nearest.verdict == "refused":
+        short = f"refused, {nearest.why}"
+    words = f"{short}: {nearest.prompt or nearest.key}" if short else cache.why
     if cache.hit and cache.own and answered:
         words = "not asked: the exact cache answers"
     elif cache.hit and not cache.own:
         words = f"its writer would serve {nearest.prompt or nearest.key}"
+    elif cache.hit:
+        words = f"served: {nearest.prompt or nearest.key}"
     return Row(cache_key(cache), (safe(SEMANTIC, "strong"), result, _told(name, words)))
 
 
 def _told(name: str, words: str) -> str:
-    return first_words(f"{name}: {words}", _WORDS)
+    return first_words(f"{name} {words}", _WORDS)
 
 
 def above(value: float) -> float:
