@@ -20,6 +20,7 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	@$(PIP) install -c constraints.txt -e ".[demo]"
 	@echo "Preparing the embedding model for fast start (once)."
 	@$(BIN)/python -m costconsole.embedding.prepare
+	@$(BIN)/python -m costconsole.routing.prepare
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base

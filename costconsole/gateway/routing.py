@@ -19,6 +19,7 @@ from costconsole.routing.endpoints import Endpoints, prices_of
 from costconsole.routing.instruction import asks_the_same, instruction_of
 from costconsole.routing.model import Model, RoutingConfig
 from costconsole.routing.router import Router
+from costconsole.routing.trained import trained_stamp
 from costconsole.routing.watch import ConfigFollower
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Target:
 
 
 class Dispatcher:
-    """Asks the models that a `Router` chooses. Thread-safe; follows the config's file.
+    """Asks the models that a `Router` chooses. Thread-safe; follows the config's file and what is learnt.
 
     Providers that the application gave to its gateway go before those that a config describes. Without any
     `routing` the defaults count, for their aliases alone: the application has its own say on models then.
@@ -70,9 +71,9 @@ class Dispatcher:
         self._endpoints = Endpoints(self.config)
         prices.override(prices_of(self.config))
         self._end = threading.Event()
+        self._learnt = trained_stamp(self.config.source)
         self.router.start()
-        if self._follower is not None and routing is not None:
-            threading.Thread(target=self._follow, name="costconsole-routing", daemon=True).start()
+        threading.Thread(target=self._follow, name="costconsole-routing", daemon=True).start()
 
     @property
     def config(self) -> RoutingConfig:
@@ -173,14 +174,18 @@ class Dispatcher:
         return True
 
     def _follow(self) -> None:
-        assert self._follower is not None
+        """Take a changed config, and what was learnt for it, while calls go on."""
         while not self._end.wait(_CHECK_S):
-            if self._follower.check() and self._follower.current is not self.config:
-                config = self._follower.current
+            follower = self._follower
+            if follower is not None and follower.check() and follower.current is not self.config:
+                config = follower.current
                 # What nobody asks any more keeps its open calls; its connections end by themselves.
                 self._endpoints.adopt(config)
                 self._prices.override(prices_of(config))
                 self.router.update(config)
+            if (stamp := trained_stamp(self.config.source)) != self._learnt:
+                self._learnt = stamp
+                self.router.reload()
 
 
 def _ask_of(plan: Plan, vector: bytes | None) -> Ask:

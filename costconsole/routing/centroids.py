@@ -31,8 +31,8 @@ SHARPNESS: Final = 12.0
 """Log-odds of a difference of 1 in similarity to a centroid."""
 SAME_MODEL: Final = 0.99
 """Similarity of one text's vectors from which two embedders are taken to be the same."""
-CHUNK: Final = 8
-"""Examples embedded at a time: a call's own text waits for one chunk, not for hundreds of examples."""
+CHUNK: Final = 32
+"""Examples embedded at a time: a call's own text never waits for hundreds of them."""
 PROBE: Final = "Which model made this vector?"
 
 

@@ -51,6 +51,7 @@ class Router:
         self._given = Trained(head, gain) if head is not None or gain is not None else None
         self._state: tuple[RoutingConfig, Rules] = (config, Rules(config))
         self._meaning: Meaning | None = None
+        self._outdated = False
         self._problem = ""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -78,9 +79,11 @@ class Router:
     def start(self) -> None:
         """Begin to make the vectors of the examples; returns at once."""
         config = self.config
-        if self._embedder is None or not has_meaning(config) or self._ready(config) is not None:
+        if self._embedder is None or not has_meaning(config):
             return
         with self._lock:
+            if self._ready(config) is not None and not self._outdated:
+                return
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._prepare, name="costconsole-router", daemon=True)
                 self._thread.start()
@@ -98,8 +101,8 @@ class Router:
         self.start()
 
     def reload(self) -> None:
-        """Look again for what was learnt."""
-        self._meaning = None
+        """Look again for what was learnt; what is known decides until that is read."""
+        self._outdated = True
         self.start()
 
     def needs_vector(self, ask: Ask) -> bool:
@@ -224,16 +227,17 @@ class Router:
     def _prepare(self) -> None:
         assert self._embedder is not None
         while True:
-            config = self.config
+            config, self._outdated = self.config, False
             try:
                 self._meaning = Meaning(config, self._embedder, self._given)
                 self._problem = ""
             except Problem as problem:
                 self._problem = str(problem)
-                return
-            # Another config may have come while this one's examples were embedded.
-            if self._ready(self.config) is not None:
-                return
+            with self._lock:
+                # Another config, or something learnt, may have come while the examples were embedded.
+                if self._problem or (self._ready(self.config) is not None and not self._outdated):
+                    self._thread = None
+                    return
 
 
 def _by_rule(config: RoutingConfig, match: Match) -> Found:

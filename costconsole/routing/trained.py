@@ -5,6 +5,7 @@ A file is of one embedding model, and knows it by the vector of a fixed text.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,24 @@ def folders(source: str) -> tuple[Path, ...]:
     if path is None or not path.is_file():
         return (data,)
     return (path.parent / f"{path.stem}.trained", data)
+
+
+Stamp = frozenset[tuple[str, int, int, int]]
+
+
+def trained_stamp(source: str) -> Stamp:
+    """What changes when something is learnt anew for this config: cheap, a look into two folders."""
+    found: set[tuple[str, int, int, int]] = set()
+    for folder in folders(source):
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".npz"):
+                        stat = entry.stat()
+                        found.add((entry.path, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        except OSError:
+            continue  # No such folder: nothing was learnt yet.
+    return frozenset(found)
 
 
 def save_trained(found: Head | Gain, source: str, embedder: Embedder, probe: Floats) -> Path:

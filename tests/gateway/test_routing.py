@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import redis
 
@@ -11,8 +14,15 @@ from costconsole.cache.policy import Author, write_policy
 from costconsole.demo.provider import StandInProvider
 from costconsole.domain.call import Outcome
 from costconsole.domain.errors import UsageProblem
+from costconsole.embedding.local import LocalEmbedder
 from costconsole.gateway.errors import ProviderError
 from costconsole.redis_store.keys import Keys
+from costconsole.routing import meaning
+from costconsole.routing.centroids import PROBE, as_row
+from costconsole.routing.head import Head
+from costconsole.routing.model import TASKS
+from costconsole.routing.surface import FEATURES
+from costconsole.routing.trained import save_trained
 from tests.gateway.conftest import Ledgered, Make, until
 
 SIMPLE = "Summarize the following release notes in two sentences."
@@ -139,6 +149,46 @@ def test_the_file_is_followed(make_gateway: Make, config: Path) -> None:
     assert gateway.routing.config.routes[1].name == "programs", "the last good one stays"
     assert gateway.routing.router.wait(60)
     assert gateway.complete(HARD, model="auto").call.route == "programs"
+
+
+def head_that_says(task: str, embedder: LocalEmbedder) -> tuple[Head, Any]:
+    """What labels could have taught: that everything is this task."""
+    probe = as_row(embedder.embed([PROBE])[0].vector)
+    weights = np.zeros((2, len(probe) + len(FEATURES) + len(TASKS)), np.float32)
+    labels = (task, next(other for other in TASKS if other != task))
+    return Head(labels, weights, np.array([3.0, -3.0], np.float32), {}), probe
+
+
+def test_what_is_learnt_meanwhile_is_taken(
+    make_gateway: Make, config: Path, embedder: LocalEmbedder, stand_in: StandInProvider
+) -> None:
+    gateway = make_gateway(routing=config)
+    router = gateway.routing.router
+    assert router.wait(60)
+    assert gateway.complete(HARD, model="auto", cache=False).model == "gpt-4o"
+    head, probe = head_that_says("summarization", embedder)
+    file = save_trained(head, str(config), embedder, probe)
+    until(lambda: router.trained.head is not None)
+    assert gateway.complete(HARD, model="auto", cache=False).model == "gpt-4o-mini"
+    save_trained(head_that_says("coding", embedder)[0], str(config), embedder, probe)
+    until(lambda: router.trained.head is not None and router.trained.head.labels[0] == "coding")
+    file.unlink()
+    until(lambda: router.trained.head is None)
+    assert gateway.complete(HARD, model="auto", cache=False).call.route == "code"
+
+
+def test_while_something_new_is_read_the_old_decides(
+    make_gateway: Make, config: Path, embedder: LocalEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = make_gateway(routing=config).routing.router
+    assert router.wait(60)
+    held = threading.Event()
+    read = meaning.load_trained
+    monkeypatch.setattr(meaning, "load_trained", lambda *given: held.wait(20) and read(*given))
+    router.reload()
+    assert router.status == "ready"
+    held.set()
+    assert router.wait(20)
 
 
 def test_a_broken_config_is_said_at_once(make_gateway: Make, tmp_path: Path) -> None:
