@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,25 +12,23 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.events import Hide, Resize
 from textual.suggester import SuggestFromList
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
-from costconsole.console.lab import Lab, Question, Stored
-from costconsole.console.lab_history import History, Tried
-from costconsole.console.page import Export, Page
+from costconsole.console.lab import Question
+from costconsole.console.page import Export
 from costconsole.console.safe import safe
 from costconsole.console.screens.entries_query import LineInput
 from costconsole.console.screens.entries_reader import Reader
+from costconsole.console.screens.lab_acts import LabActs
 from costconsole.console.screens.lab_answer import answer_lines, compared_lines, copied
 from costconsole.console.screens.lab_detail import detail, title
 from costconsole.console.screens.lab_editor import PromptArea
 from costconsole.console.screens.lab_export import export_check
-from costconsole.console.screens.lab_sheets import AskSheet, CompareSheet, HistorySheet
 from costconsole.console.screens.lab_style import STYLE
-from costconsole.console.screens.lab_trial import Trial
 from costconsole.console.screens.lab_way import ANSWER, COLUMNS, COMPARE, MINIMIZE, answer_row, rows
 from costconsole.console.source import Link
+from costconsole.console.widgets.bars import Charset
 from costconsole.console.widgets.painted import Painted, centred
 from costconsole.console.widgets.table import LiveTable
 from costconsole.domain.errors import Problem
@@ -39,14 +36,13 @@ from costconsole.domain.figures import LedgerView
 from costconsole.domain.format import ESTIMATE, count, milliseconds
 from costconsole.gateway.checked import Check
 from costconsole.prompt.diff import Line as Changed
-from costconsole.settings import state_dir
 
 _NARROW, _TALL, _HUGE = 110, 34, 50
 _HEAVY = 20_000
 _EMPTY = "Type or paste a prompt above: its way through caches, router and prices stands here as you type."
 
 
-class LabPage(Page):
+class LabPage(LabActs):
     """A prompt, the way that a call with it would take, and one step of it in full.
 
     Every change asks again, after `PAUSE_S` in which nothing is typed; an answer to what is no longer there
@@ -59,8 +55,6 @@ class LabPage(Page):
     FILTER_WORD = "edit"
     PAUSE_S: ClassVar[float] = 0.015
     AGAIN_S: ClassVar[float] = 1.0
-    PACE_S: ClassVar[float] = 0.1
-    """While an answer comes, it is painted so often at most."""
 
     BINDING_GROUP_TITLE = "Lab"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -79,17 +73,8 @@ class LabPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self._number = 0
-        self._checking: asyncio.Task[None] | None = None
-        self._found: tuple[int, Question, Check] | None = None
-        self._problem = ""
         self._changed: tuple[int, Sequence[Changed]] | None = None
         self._comparing: asyncio.Task[None] | None = None
-        self._acting: asyncio.Task[None] | None = None
-        self._trial: Trial | None = None
-        self._ticks: Timer | None = None
-        self._stored: Stored | None = None
-        self._models: Sequence[str] = ()
-        self._kept: Question | None = None
         self._live = False
         self._shown: tuple[object, ...] = ()
 
@@ -125,23 +110,7 @@ class LabPage(Page):
             self._trial.stop()
 
     @property
-    def _editor(self) -> PromptArea:
-        return self.query_one("#prompt", PromptArea)
-
-    @property
-    def _table(self) -> LiveTable:
-        return self.query_one("#way", LiveTable)
-
-    @property
-    def _reader(self) -> Reader:
-        return self.query_one("#step", Reader)
-
-    @property
-    def _lab(self) -> Lab:
-        return self.source.lab
-
-    @property
-    def _charset(self):  # type: ignore[no-untyped-def]
+    def _charset(self) -> Charset:
         return self.console_app.settings.charset
 
     def on_resize(self, event: Resize) -> None:
@@ -422,202 +391,6 @@ class LabPage(Page):
             self._table.focus()
             return True
         return False
-
-    # -- sending
-
-    def _stop_trial(self) -> bool:
-        if self._trial is None or not self._trial.running:
-            return False
-        self._trial.stop()
-        return True
-
-    def action_send(self) -> None:
-        self._act(self._send())
-
-    def _act(self, work) -> None:  # type: ignore[no-untyped-def]
-        if self._acting is not None and not self._acting.done():
-            work.close()
-            return
-        self._acting = asyncio.create_task(self._guarded(work), name="lab act")
-
-    async def _guarded(self, work) -> None:  # type: ignore[no-untyped-def]
-        try:
-            await work
-        except Problem as problem:
-            self.say(str(problem), bad=True)
-
-    async def _newest(self) -> Check | None:
-        """The check of what is written now, once it is there."""
-        while not self.fresh and self._checking is not None and not self._checking.done():
-            await asyncio.wait({self._checking})
-        if not self.fresh:
-            self.say(self._problem or "there is nothing to send", bad=bool(self._problem))
-            return None
-        assert self._found is not None
-        return self._found[2]
-
-    async def _send(self) -> None:
-        found = await self._newest()
-        if found is None:
-            return
-        missing = found.route.missing_key
-        if missing:
-            model = found.route.model or found.model
-            self.say(
-                f"{model} can't be asked: set {missing} in the environment" if " " not in missing else missing
-            )
-            return
-        self._try([found])
-
-    def _try(self, checks: Sequence[Check]) -> None:
-        self._keep(sure=True)
-        self._stored = None
-        self._trial = Trial(self._lab, checks, self._trial_changed)
-        self._draw()
-        self._table.move_to(ANSWER if len(checks) == 1 else COMPARE)
-        if self.has_class("-narrow"):
-            self.add_class("-open")
-            self._reader.focus()
-        self._show_step()
-        if self._ticks is None:
-            self._ticks = self.set_interval(self.PACE_S, self._tick)
-
-    def _tick(self) -> None:
-        if self._trial is not None and not self.console_app.paused:
-            self._draw()
-        if (self._trial is None or not self._trial.running) and self._ticks is not None:
-            self._ticks.stop()
-            self._ticks = None
-
-    def _trial_changed(self) -> None:
-        if self.is_attached:
-            self._draw()
-
-    def action_compare(self) -> None:
-        if self._found is None:
-            return
-        left = self._found[2].route.model or self._found[2].model
-        fallbacks = self._found[2].route.fallbacks
-        named = [model for model in self._models if model != left and self._is_model(model)]
-        proposed = next(iter((*fallbacks, *named)), "")
-        self.app.push_screen(CompareSheet(left, self._models, proposed, self._compare_with))
-
-    def _is_model(self, name: str) -> bool:
-        """Whether a name is a model of its own, and not one that leaves the choice to the router."""
-        assert self._found is not None
-        return any(row.name == name for row in self._found[2].costs)
-
-    def _compare_with(self, model: str) -> None:
-        async def work() -> None:
-            found = await self._newest()
-            if found is None or self._found is None:
-                return
-            other = await self._lab.check(replace(self._found[1], model=model), self.console_app.view)
-            self._try([found, other])
-
-        self._act(work())
-
-    # -- storing
-
-    def action_store(self) -> None:
-        trial = self._trial
-        if trial is None or trial.sent[0] is None:
-            return
-        check = trial.checks[0]
-        prepared = check.prepared
-        facts = [
-            f"The answer of {check.route.model or check.model} is kept for this request, as by a gateway."
-        ]
-        if check.exact_key:
-            facts.append(f"exact     {check.exact_key}")
-        if prepared is not None and prepared.can.semantic and prepared.vector is not None:
-            facts.append(f"semantic  for prompts that are near enough, in scope {prepared.scope[:8]}…")
-        if check.exact_hit:
-            facts.append("It replaces the answer that is stored for this very request.")
-        ttl = prepared.policy.ttl_s if prepared is not None else None
-        facts.append(f"It expires after {ttl:,} s." if ttl else "It never expires: the policy has no ttl.")
-        facts.append("z takes it back while this prompt stands here; the audit has both.")
-        self.app.push_screen(AskSheet("Store this answer?", facts, lambda: self._act(self._store(trial))))
-
-    async def _store(self, trial: Trial) -> None:
-        sent = trial.sent[0]
-        assert sent is not None
-        self._stored = await self._lab.store(trial.checks[0], sent)
-        trial.note = f"✓ stored in {len(self._stored.keys)} entries: {' '.join(self._stored.keys)}"
-        self.say(f"stored in {len(self._stored.keys)} entries; z takes it back")
-        self._ask()
-        self._draw()
-
-    def action_take_back(self) -> None:
-        stored = self._stored
-        if stored is None:
-            return
-
-        async def work() -> None:
-            await self._lab.take_back(stored)
-            self._stored = None
-            if self._trial is not None:
-                self._trial.note = "taken back: the caches are as they were"
-            self.say("taken back: the caches are as they were")
-            self._ask()
-            self._draw()
-
-        self._act(work())
-
-    # -- history
-
-    @property
-    def _history(self) -> History:
-        return History(state_dir(), redacted=self.console_app.settings.redact)
-
-    def _keep(self, *, sure: bool = False) -> None:
-        """Put what stands here into the history, once."""
-        question = self.question
-        if not question.prompt.strip() or question == self._kept:
-            return
-        if self.console_app.settings.prompts == "off":
-            return
-        self._kept = question
-        history, now = self._history, self.console_app.clock()
-        asyncio.get_running_loop().run_in_executor(None, history.add, question, now)
-
-    async def action_history(self) -> None:
-        tried = await asyncio.to_thread(self._history.read)
-        off = self.console_app.settings.prompts == "off"
-        why = "No prompt is kept: prompts = off." if off else "No prompt was tried yet."
-        self.app.push_screen(HistorySheet(tried, self.console_app.tz, why, self._take))
-
-    def _take(self, tried: Tried) -> None:
-        self.load(tried.prompt, tried.system, tried.model, tried.tenant)
-        if tried.cut:
-            self.say("this prompt was longer than what is kept: its end is missing")
-        self._editor.focus()
-
-    # -- what can't be done
-
-    def why_not(self, action: str) -> str:
-        trial, running = self._trial, self._trial is not None and self._trial.running
-        if action in ("send", "compare"):
-            if running:
-                return "an answer is coming; Esc stops it"
-            if not self._editor.text.strip() if self.is_mounted else True:
-                return "there is no prompt"
-            if action == "compare" and self._found is None:
-                return "wait for the answer to this prompt"
-            link = self.console_app.link
-            if not link.writable:
-                return link.why_read_only or "a call has to be recorded, and nothing may be written here"
-        if action == "diff" and self._found is None:
-            return "there is no prompt"
-        if action == "store":
-            if trial is None or trial.sent[0] is None:
-                return "ctrl+s gets an answer first"
-            if len(trial.checks) > 1:
-                return "two answers stand here: send one alone to store it"
-            return self._lab.why_not_store(trial.checks[0], trial.sent[0])
-        if action == "take_back" and self._stored is None:
-            return "nothing was stored from here"
-        return ""
 
     # -- taking away
 
