@@ -217,7 +217,7 @@ class RoutingPage(Page):
             if str(table.border_title or "") != words:
                 table.border_title = safe(words)
             note = "the ledger keeps the largest apart: the rest is other" if name[:-1] in capped else ""
-            legend = "+ in the ledger only · grey: no calls"
+            legend = "+ not in the config"
             if str(table.border_subtitle or "") != (note or legend):
                 table.border_subtitle = safe(note or legend)
         self._draw_detail()

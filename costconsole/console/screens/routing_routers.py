@@ -153,7 +153,7 @@ class RoutersPanel(Vertical):
         self._tried: dict[str, Routed | str] = {}
         self._phrase = ""
         self._undos: list[str] = []
-        self._task: asyncio.Task[None] | None = None
+        self._doing: asyncio.Task[None] | None = None
         self._looked = False
 
     def compose(self) -> ComposeResult:
@@ -171,8 +171,8 @@ class RoutersPanel(Vertical):
         self._draw()
 
     def on_unmount(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        if self._doing is not None:
+            self._doing.cancel()
 
     @property
     def _table(self) -> LiveTable:
@@ -184,8 +184,8 @@ class RoutersPanel(Vertical):
 
     async def settle(self) -> None:
         """Wait until it is done with what it does."""
-        while self._task is not None:
-            await asyncio.wait({self._task})
+        while self._doing is not None:
+            await asyncio.wait({self._doing})
 
     # -- looking
 
@@ -216,7 +216,7 @@ class RoutersPanel(Vertical):
     async def _try(self) -> None:
         tried: dict[str, Routed | str] = {}
         for state in self._states:
-            if state.problem:
+            if not state.routes:
                 continue
             try:
                 tried[state.name] = await self._page.source.routing.try_phrase(state.name, self._phrase)
@@ -226,10 +226,10 @@ class RoutersPanel(Vertical):
 
     def _do(self, work: Callable[[], object]) -> None:
         """One thing at a time."""
-        if self._task is not None:
+        if self._doing is not None:
             self._page.say("something is still being done")
             return
-        self._task = asyncio.create_task(self._run(work), name="routers")
+        self._doing = asyncio.create_task(self._run(work), name="routers")
 
     async def _run(self, work: Callable[[], object]) -> None:
         try:
@@ -241,7 +241,7 @@ class RoutersPanel(Vertical):
             self._page.say(f"an error inside the console ({type(error).__name__})", bad=True)
             asyncio.get_running_loop().call_exception_handler({"message": "routers", "exception": error})
         finally:
-            self._task = None
+            self._doing = None
         if self.is_attached:
             self._draw()
 

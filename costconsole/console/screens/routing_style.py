@@ -28,8 +28,7 @@ RoutingPage {
     #phrase { width: 1fr; }
     #router-list { height: 1fr; }
     #router-note { height: 3; padding: 0 2; }
-    #asked { height: 3; padding: 0 2; }
-    #changes { height: 1fr; }
-    #outcome { height: 12; padding: 0 1; }
+    #asked { height: 2; padding: 0 1; }
+    #outcome { height: 1fr; padding: 0 1; }
 }
 """

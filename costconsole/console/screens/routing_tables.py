@@ -24,9 +24,9 @@ _WORDS = 60
 OTHER = "other"
 
 ROUTE_COLUMNS = (
-    Column("route", "route", 12, sort=True, flex=True),
+    Column("route", "route", 14, sort=True, flex=True),
     Column("task", "task", 14, drop=6),
-    Column("use", "goes to", 14, sort=True, drop=2, flex=True),
+    Column("use", "goes to", 16, sort=True, drop=2, flex=True),
     Column("threshold", "≥ sim", 5, "right", drop=5),
     Column("fallbacks", "fallbacks", 12, drop=8, flex=True),
     Column("calls", "calls", 7, "right", sort=True, drop=4),
@@ -39,7 +39,7 @@ ROUTE_COLUMNS = (
     Column("p95", "p95 ms", 6, "right", sort=True, drop=1),
 )
 MODEL_COLUMNS = (
-    Column("model", "model", 14, sort=True, flex=True),
+    Column("model", "model", 18, sort=True, flex=True),
     Column("tier", "tier", 6, sort=True, drop=3),
     Column("provider", "provider", 9, sort=True, drop=7),
     Column("input", "in $/M", 7, "right", sort=True, drop=1),

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from costconsole.console.routing_values import SWITCHES, ConfigState
 from costconsole.console.screens.entries_wrap import prefixed, wrap
 from costconsole.console.screens.routing_tables import ModelLine, RouteLine, health_words, use_words
-from costconsole.console.widgets.painted import Line, Span, fit, spread
+from costconsole.console.widgets.painted import Line, Span, fit, spread, width_of
 from costconsole.domain.figures import Figures, Policy
 from costconsole.domain.format import clock, count, dollars, milliseconds, percent, similarity
 from costconsole.domain.text import first_words, visible
@@ -58,8 +58,8 @@ def _config_line(state: ConfigState, width: int) -> Line:
     right: Span = ("✓ valid, followed live", "good")
     if warnings:
         right = (f"! {count(warnings)} {'warning' if warnings == 1 else 'warnings'}: c", "warn")
-    about = f" · {FORMATS[config.format]} · version {config.version} · "
-    return _cut((*left, (about, "muted"), right), width)
+    about = f" · {FORMATS[config.format]} · version {config.version}"
+    return _cut((*left, (" · ", "muted"), right, (about, "muted")), width)
 
 
 def _switch_line(
@@ -75,12 +75,12 @@ def _switch_line(
         ]
     config = state.config
     default = visible(use_words(state, config.default))
-    about = f"default {default} · savings against {visible(config.baseline)}"
+    about = f"default {default} · baseline {visible(config.baseline)}"
     spans.append((about, "muted"))
     right: Line = () if writable else (("read-only", "muted"),)
     if not present:
         right = (("no ledger here: only what the config says", "warn"),)
-    return spread(_cut(tuple(spans), width - 12 if right else width), right, width)
+    return spread(_cut(tuple(spans), width - width_of(right) - 2 if right else width), right, width)
 
 
 def _file(state: ConfigState) -> str:
@@ -170,7 +170,8 @@ def route_detail(line: RouteLine, state: ConfigState, window: str, width: int) -
     elif line.standing == "config":
         made += _said(f"No call took it in the last {window}.", width, "muted")
     if route is not None:
-        made += [(), *_fact("task", route.task or "–", width)]
+        made += [()] if made[-1] else []
+        made += _fact("task", route.task or "–", width)
         made += _fact("goes to", use_words(state, route.use), width)
         made += _fact("fallbacks", ", ".join(route.fallbacks) or "none of its own", width)
         over = "above" if route.strict else "from"
