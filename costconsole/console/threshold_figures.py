@@ -68,7 +68,7 @@ def look(
     thresholds = np.array(log.thresholds)
     rows = rows[np.abs(thresholds[rows] - current) < 1e-6]
     scores = np.array(log.scores)[rows]
-    mine = [event for event in said if _is_of(event, scope)]
+    mine = [event for event in said if is_of(event, scope)]
     used = [event for event in mine if not event.certified or near(event.threshold, current)]
     parts = _parts(log, policy)
     families = _families(parts, scope)
@@ -145,7 +145,7 @@ def alarm_of(labels: Mapping[str, Label], policy: Policy, max_error: float = 0.0
         mine = [
             event
             for event in said
-            if _is_of(event, scope)
+            if is_of(event, scope)
             and near(event.threshold, current)
             and event.drawn_from <= current + 1e-9
             and event.similarity >= current - 1e-9
@@ -166,7 +166,8 @@ def _named(scope: Scope) -> dict[str, str]:
     return {} if scope.kind == "all" else {scope.kind: scope.name}
 
 
-def _is_of(event: Event, scope: Scope) -> bool:
+def is_of(event: Event, scope: Scope) -> bool:
+    """Whether a look-up or a label belongs to a scope."""
     if scope.kind == "all":
         return True
     return (event.route if scope.kind == "route" else event.model) == scope.name
@@ -298,7 +299,7 @@ def _scope_line(
     rows = np.flatnonzero(mask_of(log, scope))
     current = current_of(log, policy, scope, rows)
     scores = np.array(log.scores)[rows[np.abs(np.array(log.thresholds)[rows] - current) < 1e-6]]
-    used = [event for event in said if _is_of(event, scope) and near(event.threshold, current)]
+    used = [event for event in said if is_of(event, scope) and near(event.threshold, current)]
     labels = len(evidence(used))
     proposal = _propose(used, scores, current, max_error, families) if labels >= _FEW else None
     point = proposal.current_point if proposal is not None else None

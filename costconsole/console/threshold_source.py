@@ -222,10 +222,10 @@ class Thresholds:
 
         from costconsole.calibration.events import FLOOR, evidence
         from costconsole.calibration.evidence import Evidence
-        from costconsole.calibration.queue import draw
+        from costconsole.calibration.queue import draw, share_left
         from costconsole.calibration.queueing import start_of
         from costconsole.calibration.store import label_events
-        from costconsole.console.threshold_figures import mask_of, near
+        from costconsole.console.threshold_figures import is_of, mask_of, near
 
         with self._lock:
             log, every = self._read.log(), self._read.labels()
@@ -234,7 +234,7 @@ class Thresholds:
             labels = tuple(
                 event
                 for event in label_events(every.values())
-                if not event.certified or near(event.threshold, view.current)
+                if is_of(event, view.scope) and (not event.certified or near(event.threshold, view.current))
             )
             scores = tuple(-1.0 if event.guards else event.similarity for event in events)
             looked = Evidence(
@@ -253,6 +253,7 @@ class Thresholds:
                 low,
                 4 * count,
                 secrets.randbits(32) if seed is None else seed,
+                share=share_left(evidence(labels), count),
             )
             texts = self._read.texts_of([event.neighbor for event in drawn])
         chosen: list[Event] = []

@@ -25,8 +25,11 @@ NEAR_COLUMNS = (
 )
 
 
-def entry_lines(entry: CacheEntry, width: int, tz: tzinfo | None, now_ms: int) -> list[Line]:
-    """The detail of an entry in lines of at most `width` cells. Takes up to half a second for hostile ones:
+def entry_lines(
+    entry: CacheEntry, width: int, tz: tzinfo | None, now_ms: int, raised: float | None = None
+) -> list[Line]:
+    """The detail of an entry in lines of at most `width` cells. `raised` is the threshold of its own that it
+    has after a wrong hit. Takes up to half a second for hostile ones:
     not for the event loop."""
     blank: Line = ()
     lines = _prompt(entry, width)
@@ -38,6 +41,13 @@ def entry_lines(entry: CacheEntry, width: int, tz: tzinfo | None, now_ms: int) -
     else:
         lines += markdown_lines(entry.response, width)
     lines.append(blank)
+    if raised is not None:
+        served = f"! from {similarity(raised)} on only: it was a wrong hit"
+        lines += prefixed(
+            wrap_text(served, max(8, width - _LABEL), "warn"),
+            ((f"{'served':<{_LABEL}}", "muted"),),
+            ((" " * _LABEL, "muted"),),
+        )
     for label, value in _facts(entry, tz, now_ms):
         lines += _field(label, value, width, _LABEL)
     rest = [(name, value) for name, value in entry.fields if name not in _SHOWN]

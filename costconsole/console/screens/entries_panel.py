@@ -36,6 +36,8 @@ class _Shown:
     key: str
     entry: CacheEntry | None
     lines: tuple[Line, ...]
+    raised: float | None = None
+    """Its own threshold, after a wrong hit."""
 
 
 class EntryPanel(Vertical):
@@ -130,15 +132,16 @@ class EntryPanel(Vertical):
 
     async def _read(self, key: str) -> _Shown:
         entry = await self._source.search.entry(key)
-        return await self._lines_of(key, entry)
+        raised = None if entry is None else await self._source.thresholds.entry_threshold(key)
+        return await self._lines_of(key, entry, raised)
 
-    async def _lines_of(self, key: str, entry: CacheEntry | None) -> _Shown:
+    async def _lines_of(self, key: str, entry: CacheEntry | None, raised: float | None) -> _Shown:
         width = max(20, self.reader.content_size.width)
         if entry is None:
             return _Shown(key, None, tuple(gone_lines(key, width)))
         # Markdown of somebody else's making: it may take a while, and its parser is imported there.
-        lines = await asyncio.to_thread(entry_lines, entry, width, self._tz, self._clock())
-        return _Shown(key, entry, tuple(lines))
+        lines = await asyncio.to_thread(entry_lines, entry, width, self._tz, self._clock(), raised)
+        return _Shown(key, entry, tuple(lines), raised)
 
     def _show(self, key: str, shown: _Shown) -> None:
         same = self._shown is not None and self._shown.key == key
@@ -162,7 +165,7 @@ class EntryPanel(Vertical):
             self.run_worker(self._fold(self._shown), group="fold", exclusive=True, exit_on_error=False)
 
     async def _fold(self, shown: _Shown) -> None:
-        again = await self._lines_of(shown.key, shown.entry)
+        again = await self._lines_of(shown.key, shown.entry, shown.raised)
         if self._shown is shown:
             self._shown = again
             self.reader.read(again.lines, keep_place=True)

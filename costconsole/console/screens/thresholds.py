@@ -358,17 +358,21 @@ class ThresholdsPage(Page):
 
     def _focus_panel(self) -> None:
         """The focus is where it can be seen, so that the page's keys work."""
+        self.call_after_refresh(self._focus_shown)
+
+    def _focus_shown(self) -> None:
+        if self.console_app.page is not self or len(self.console_app.screen_stack) > 1:
+            return
+        focused = self.screen.focused
         shown = next(name for name in _PANELS if self.has_class(f"-{name}"))
         if self.has_class("-nothing"):
             shown = "nothing"
         elif not self.has_class("-narrow"):
-            focused = self.screen.focused
             if focused is not None and focused.id in _PANELS:
                 return
             shown = "figures"
-        page = self.console_app.page
-        if page is None or page is self:
-            self.call_after_refresh(self.query_one(f"#{shown}").focus)
+        if focused is None or focused.id != shown:
+            self.query_one(f"#{shown}").focus()
 
     def action_apply(self) -> None:
         view, line = self._view, self.line
