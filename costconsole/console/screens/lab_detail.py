@@ -67,7 +67,8 @@ def _words(text: str, width: int, ink: str = "text") -> list[Line]:
 
 def _fact(label: str, text: str, width: int, ink: str = "text") -> list[Line]:
     rows = _words(text, max(10, width - _LABEL), ink)
-    return prefixed(rows, ((f"{label:<{_LABEL}}", "muted"),), ((" " * _LABEL, "muted"),))
+    name = fit(visible(label), _LABEL - 1) + " "
+    return prefixed(rows, ((name, "muted"),), ((" " * _LABEL, "muted"),))
 
 
 def _minimize(found: Check, width: int, changed: Sequence[Changed] | None) -> list[Line]:
@@ -237,7 +238,7 @@ def _route(found: Check, width: int, charset: Charset) -> list[Line]:
         lines += _fact("config", f"the newest content is not used: {route.problem}", width, "warn")
     if route.scores:
         lines += [_BLANK, (("Scores of all routes", "muted"),)]
-        name_width = min(24, max(len(name) for name in route.scores) + 1)
+        name_width = min(24, max(len(visible(name)) for name in route.scores) + 1)
         room = max(4, min(30, width - name_width - 7))
         for name, score in sorted(route.scores.items(), key=lambda item: -item[1]):
             ink = "accent" if name == route.name else "muted"
