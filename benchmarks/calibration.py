@@ -21,15 +21,17 @@ from typing import Any
 
 import numpy as np
 
+from costconsole.calibration.aim import pilot_size
 from costconsole.calibration.bound import uppers
 from costconsole.calibration.curve import fit_arrays
 from costconsole.calibration.events import FLOOR, Event
 from costconsole.calibration.propose import low_end, propose
-from costconsole.calibration.queue import draw, steady
+from costconsole.calibration.queue import draw, share_left
+from costconsole.calibration.queueing import next_start
 from costconsole.calibration.replay import embed_prompts, replay
 
 COARSE = np.round(np.arange(0.70, 0.9951, 0.005), 3)
-SIZES, BOUNDS, ROUNDS = (50, 200, 1000), (0.02, 0.05, 0.10), 4
+SIZES, BOUNDS, ROUNDS = (50, 200, 1000), (0.01, 0.02, 0.05, 0.10), 4
 METHODS = ("cp", "uniform", "focus_cp", "queue")
 
 
@@ -156,16 +158,14 @@ def focused(similarities: Any, right: Any, size: int, bound: float, rng: Any) ->
 
 
 def queued(pool: list[Event], similarities: Any, size: int, bound: float, seed: int) -> list[Event]:
-    """Labels as a person gives them: a quarter at a time, each drawn from where the curve then says."""
+    """Labels as a person gives them: the pilot first, then rounds that are drawn by what is known."""
     labels: list[Event] = []
-    for step in range(ROUNDS):
-        posterior = fit_arrays(
-            np.array([event.similarity for event in labels]),
-            np.array([not event.wrong for event in labels], bool),
-        )
-        low = steady(low_end(posterior, similarities, bound), labels)
-        more = min(size - len(labels), -(-size // ROUNDS))
-        labels += draw(pool, {event.id for event in labels}, low, more, seed + step)
+    for step in range(1 + ROUNDS):
+        low = next_start(labels, similarities, bound, None, size)
+        left = size - len(labels)
+        more = min(left, pilot_size(bound, plan=size)) if step == 0 else -(-left // (1 + ROUNDS - step))
+        done = {event.id for event in labels}
+        labels += draw(pool, done, low, more, seed + step, share=share_left(labels, left))
     return labels
 
 

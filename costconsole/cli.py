@@ -170,7 +170,10 @@ def build_parser() -> _Parser:
 
     threshold = command("threshold", "Show or set the similarity from which a cached answer is served.")
     steps = threshold.add_subparsers(
-        dest="step", metavar="show|set|undo|suggest|label|import", required=True, parser_class=_Parser
+        dest="step",
+        metavar="show|set|undo|suggest|label|import|replay|guards|per-entry",
+        required=True,
+        parser_class=_Parser,
     )
     steps.add_parser("show", parents=[common, as_json], allow_abbrev=False)
     change = steps.add_parser("set", parents=[common, as_json], allow_abbrev=False)
@@ -246,17 +249,37 @@ def _add_calibration(steps: argparse._SubParsersAction[_Parser], common: _Parser
     suggest.add_argument("--current", type=_similarity, metavar="T", help="never more than 0.05 below it")
     suggest.add_argument("--route", metavar="R", help="from the look-ups of this route only")
     suggest.add_argument("--model", metavar="M", help="from those that asked for this model only")
+    suggest.add_argument(
+        "--by", choices=("route", "model"), help="each of them that has enough labels, at once"
+    )
+    suggest.add_argument("--cache", metavar="NAME", help="BetterDB's: hit rates from its similarity window")
     suggest.add_argument("--families", type=_count, default=1, metavar="K", help="scopes decided at once")
     suggest.add_argument("--strict", action="store_true", help="valid whatever the data; finds less often")
     suggest.add_argument("--judge", action="store_true", help="a judge's labels count as people's")
 
     label = steps.add_parser("label", parents=[common, as_json], allow_abbrev=False)
     label.add_argument("-n", "--count", type=_count, default=20, metavar="N", help="pairs to label (20)")
+    label.add_argument("--plan", type=_count, metavar="N", help="labels in the end: they are aimed for that")
     label.add_argument("--route", metavar="R")
     label.add_argument("--max-error", type=float, default=0.02, metavar="A")
 
     label.add_argument("--judge", metavar="PROVIDER/MODEL", help="let a model label, such as openai/gpt-4o")
     label.add_argument("--judge-url", metavar="URL", help="where it is asked, if not at its provider")
+
+    again = steps.add_parser("replay", parents=[common, as_json], allow_abbrev=False)
+    again.add_argument("--to", type=_similarity, action="append", metavar="T", help="may be repeated")
+    again.add_argument("--route", metavar="R", help="the look-ups of this route only")
+    again.add_argument("-n", "--count", type=_prompts, default=20_000, metavar="N", help="newest (20000)")
+
+    guards = steps.add_parser("guards", parents=[common, as_json], allow_abbrev=False)
+    guards.add_argument("name", nargs="?", metavar="NAME", help="numbers, entities, negation or antonyms")
+    guards.add_argument("switch", nargs="?", choices=("on", "off"))
+
+    each = steps.add_parser("per-entry", parents=[common, as_json], allow_abbrev=False)
+    each.add_argument("--max-error", type=float, default=0.02, metavar="A", help="wrong hits, share (0.02)")
+    each.add_argument("--confidence", type=float, default=0.95, metavar="C", help="(0.95)")
+    each.add_argument("--route", metavar="R", help="the look-ups of this route only")
+    each.add_argument("--people", action="store_true", help="leave a judge's labels out")
 
     load = steps.add_parser("import", parents=[common, as_json], allow_abbrev=False)
     load.add_argument("file", metavar="FILE", help='JSON lines {"a", "b", "same"} or {"s", "same"}')
@@ -281,6 +304,13 @@ def _calls(text: str) -> int:
     value = int(text)
     if not 1 <= value <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 1000000")
+    return value
+
+
+def _prompts(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 100000")
     return value
 
 

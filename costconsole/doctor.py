@@ -24,6 +24,7 @@ __all__ = ["Finding", "Status", "acl_of", "examine"]
 
 _SKEW_MS = 2_000
 _QUIET_MS = 3_600_000
+_LOOKUPS = 20_000
 
 
 async def examine(
@@ -52,6 +53,8 @@ async def examine(
         yield finding
     yield await _clock(client)
     yield await _ledger(ledger_client or client, keys)
+    async for finding in _threshold(client, ledger_client or client, keys):
+        yield finding
     (progress or silent)("looking for caches")
     seen = await survey(client, server, keys, mappings=mappings)
     for finding in _caches(seen.caches):
@@ -197,6 +200,27 @@ async def _ledger(client: Any, keys: Keys) -> Finding:
     status: Status = "ok" if quiet_ms < _QUIET_MS else "warn"
     what = f"the newest call in namespace {keys.namespace!r} was recorded {age(max(0.0, quiet_ms))} ago"
     return Finding("ledger", status, what, "" if status == "ok" else "is the application still running?")
+
+
+async def _threshold(client: Any, ledger_client: Any, keys: Keys) -> AsyncIterator[Finding]:
+    """What labels say of the threshold in force; nothing where there are none."""
+    from redis.exceptions import ResponseError
+
+    from costconsole.calibration.after import after_change
+    from costconsole.calibration.evidence import gather_log
+
+    try:
+        if not await client.execute_command("HLEN", keys.labels):
+            return
+        log = await gather_log(client, ledger_client, keys, limit=_LOOKUPS)
+    except ResponseError as error:
+        yield Finding("threshold", "warn", f"labels or look-ups can't be read: {error}")
+        return
+    after = after_change(log.events, log.label_events, current=log.of().current)
+    if after.alarm:
+        yield Finding("threshold", "fail", after.sentence, "costconsole threshold suggest")
+    elif after.now is not None and after.now.labels:
+        yield Finding("threshold", "ok", after.sentence)
 
 
 def _caches(caches: tuple[CacheInfo, ...]) -> list[Finding]:

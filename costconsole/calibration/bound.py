@@ -9,7 +9,7 @@ Pocock, Biometrika 64, 1977).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -101,17 +101,44 @@ def corrected_level(looks: Sequence[int], max_error: float, confidence: float) -
     able = sorted({m for m in looks if m >= fewest(0, max_error, level)})
     if len(able) < 2:
         return level
+    # Looks at every label count are no fewer than these, and their level is known once for many of them.
+    most = able[-1] + -able[-1] % max(1, able[-1] // 50)
+    if len(able) > len(least_labels(most, max_error, level)):
+        return _level_of_all(most, max_error, level)
     return _level(tuple(able), max_error, level)
+
+
+def least_labels(most: int, max_error: float, level: float) -> tuple[int, ...]:
+    """The label counts, up to `most`, from which 0, 1, 2 ... wrong ones are certified."""
+    found: list[int] = []
+    while (least := fewest(len(found), max_error, level)) <= most:
+        found.append(least)
+    return tuple(found)
 
 
 @lru_cache(maxsize=512)
 def _level(looks: tuple[int, ...], max_error: float, level: float) -> float:
-    if crossing(looks, max_error, level) <= level:
+    return _search(lambda each: crossing(looks, max_error, each), level, len(looks))
+
+
+@lru_cache(maxsize=4_096)
+def _level_of_all(most: int, max_error: float, level: float) -> float:
+    def chance(each: float) -> float:
+        looks = least_labels(most, max_error, each)
+        # A walk is certified where its wrong ones reach their fewest labels, or never.
+        return crossing(looks, max_error, each) if looks else 0.0
+
+    return _search(chance, level, len(least_labels(most, max_error, level)))
+
+
+def _search(chance: Callable[[float], float], level: float, looks: int) -> float:
+    """The highest level of each look for which the chance of all is `level` at most."""
+    if chance(level) <= level:
         return level
-    low, high = level / len(looks), level
+    low, high = level / looks, level
     for _ in range(9):
         middle = (low * high) ** 0.5
-        if crossing(looks, max_error, middle) <= level:
+        if chance(middle) <= level:
             low = middle
         else:
             high = middle

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from costconsole.calibration.bound import corrected_level, lowers, uppers
+from costconsole.calibration.bound import corrected_level, least_labels, lowers, uppers
 from costconsole.calibration.events import FLOOR, Event
 
 if TYPE_CHECKING:
@@ -31,8 +31,12 @@ PRIOR_COVARIANCE = ((1.38, -0.06), (-0.06, 0.164))
 OPEN_SLOPE = 0.7
 """Variance of the slope where the labels have to show it themselves: other applications say little then."""
 
-STEEP = 0.8
+STEEP = 0.7
 """From this slope on, wrong answers pile up so fast below a bad threshold that luck has one chance only."""
+
+_MANY, _MANY_PART = 8, 0.9
+"""Where more than 8 wrong ones can be certified there are so many looks that luck has more than one chance in
+a steep world, too: about a tenth."""
 
 _DRAWS, _BINS, _SEED = 400, 300, 20_250
 _LEAST_SLOPE = 0.01
@@ -189,6 +193,8 @@ def level_of(
     """The level of each look: 1 - confidence where wrong answers pile up below a bad threshold,
     that of the worst world (`corrected_level`) where similarity tells nothing, and between by slope."""
     level = 1.0 - confidence
+    if len(least_labels(max((int(m) for m in labels), default=0), max_error, level)) > _MANY:
+        level *= _MANY_PART
     share = min(1.0, max(0.0, posterior.slope_low / STEEP))
     if share >= 1.0:
         return level
@@ -228,6 +234,15 @@ def _shares(
     """Share of wrong hits at each threshold: upper quantile, median, lower quantile over the draws."""
     import numpy as np
 
+    share = shares_by_draw(posterior, logged, steps)
+    high, middle, low = np.quantile(share, [confidence, 0.5, 1.0 - confidence], axis=0)
+    return high, middle, low
+
+
+def shares_by_draw(posterior: Posterior, logged: Floats, steps: Floats) -> Floats:
+    """Share of wrong hits by draw and threshold; `logged` similarities are ascending."""
+    import numpy as np
+
     edges = np.unique(np.concatenate([steps - 1e-9, np.linspace(float(steps[0]), 1.0, _BINS), [np.inf]]))
     index = np.searchsorted(logged, edges)
     counts = np.diff(index).astype(float)
@@ -238,9 +253,8 @@ def _shares(
     above = np.cumsum((wrong * counts)[:, ::-1], axis=1)[:, ::-1]
     total = np.maximum(np.cumsum(counts[::-1])[::-1], 1.0)
     at = np.searchsorted(edges, steps - 1e-9)
-    share = (above / total)[:, at]
-    high, middle, low = np.quantile(share, [confidence, 0.5, 1.0 - confidence], axis=0)
-    return high, middle, low
+    share: Floats = (above / total)[:, at]
+    return share
 
 
 def _sigmoid(x: Floats) -> Floats:

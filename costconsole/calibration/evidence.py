@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from costconsole.cache.commands import Command
 from costconsole.cache.policy import aread_policy
 from costconsole.calibration.events import FLOOR, Event
 from costconsole.calibration.store import Label, label_events, read_labels
@@ -16,6 +17,10 @@ from costconsole.domain.figures import Policy
 from costconsole.ledger.view import parse_call
 from costconsole.redis_store.keys import Keys
 from costconsole.redis_store.replies import pairs, text
+
+if TYPE_CHECKING:
+    from costconsole.cache.layouts.base import Layout
+    from costconsole.domain.entry import CacheInfo
 
 MOST = 100_000
 _PAGE = 2_000
@@ -85,19 +90,25 @@ async def read_events(
     return tuple(found[:limit])
 
 
-async def with_texts(client: Any, events: Sequence[Event]) -> tuple[Event, ...]:
-    """The same events with the prompts and answers of their neighbours; "" where these are gone."""
-    wanted = list(dict.fromkeys(event.neighbor for event in events if event.neighbor))
+async def with_texts(
+    client: Any, events: Sequence[Event], *, caches: Sequence[CacheInfo] = ()
+) -> tuple[Event, ...]:
+    """The same events with the prompts and answers of their neighbours; "" where these are gone.
+
+    A neighbour in one of `caches` is read as its library keeps it, any other as a hash of our own form.
+    """
+    reads = {event.neighbor: _reading(event.neighbor, caches) for event in events if event.neighbor}
+    wanted = list(reads.items())
     texts: dict[str, tuple[str, str]] = {}
     for start in range(0, len(wanted), _PAGE):
         some = wanted[start : start + _PAGE]
         async with client.pipeline(transaction=False) as pipe:
-            for key in some:
-                pipe.execute_command("HMGET", key, *_TEXT_FIELDS)
+            for _key, (command, _parse) in some:
+                pipe.execute_command(*command)
             replies = await pipe.execute(raise_on_error=False)
-        for key, reply in zip(some, replies, strict=True):
-            if not isinstance(reply, Exception) and reply[0] is not None:
-                texts[key] = text(reply[0]), text(reply[1])
+        for (key, (_command, parse)), reply in zip(some, replies, strict=True):
+            if not isinstance(reply, Exception):
+                texts[key] = parse(reply)
     found = []
     for event in events:
         cached, answer = texts.get(event.neighbor, ("", ""))
@@ -105,36 +116,81 @@ async def with_texts(client: Any, events: Sequence[Event]) -> tuple[Event, ...]:
     return tuple(found)
 
 
+def _reading(neighbor: str, caches: Sequence[CacheInfo]) -> tuple[Command, Callable[[Any], tuple[str, str]]]:
+    """The command that reads an entry's texts, and what makes them of the reply."""
+    from costconsole.cache.layouts import layout_of
+
+    key = neighbor.encode("utf-8", "surrogateescape")
+    for cache in caches:
+        layout = layout_of(cache)
+        if layout.owns(cache, key):
+
+            def parse(reply: Any, layout: Layout = layout, cache: CacheInfo = cache) -> tuple[str, str]:
+                entry = layout.parse(cache, key, reply)
+                return ("", "") if entry is None else (entry.prompt or "", entry.response or "")
+
+            return layout.read(cache, key), parse
+    return ("HMGET", neighbor, *_TEXT_FIELDS), _hash_texts
+
+
+def _hash_texts(reply: Any) -> tuple[str, str]:
+    return ("", "") if reply[0] is None else (text(reply[0]), text(reply[1]))
+
+
 async def gather(
     client: Any, ledger: Any, keys: Keys, *, route: str = "", model: str = "", limit: int = MOST
 ) -> Evidence:
     """Everything that a proposal for a scope rests on. `client` has the policy and the labels, `ledger` the
     calls. Errors of the clients are the caller's to handle."""
+    return (await gather_log(client, ledger, keys, limit=limit)).of(route=route, model=model)
+
+
+async def gather_log(client: Any, ledger: Any, keys: Keys, *, limit: int = MOST) -> Log:
+    """What all scopes rest on, read once."""
     policy = await aread_policy(client, keys)
     every = await read_labels(client, keys)
-    looked = [
-        event
-        for event in await read_events(ledger, keys, limit=limit)
-        if (not route or event.route == route) and (not model or event.model == model)
-    ]
-    current = in_force(policy, looked, route=route, model=model)
-    events = [event for event in looked if _same(event.threshold, current)]
-    said = [
-        label
-        for label in label_events(every.values())
-        if (not route or label.route == route) and (not model or label.model == model)
-    ]
-    labels = tuple(event for event in said if not event.certified or _same(event.threshold, current))
-    return Evidence(
-        current=current,
-        policy=policy,
-        scores=scores_of(events),
-        events=tuple(event for event in events if event.similarity >= FLOOR),
-        labels=labels,
-        elsewhere=len(said) - len(labels),
-        every_label=every,
-        truncated=len(looked) >= limit,
-    )
+    looked = await read_events(ledger, keys, limit=limit)
+    return Log(policy, every, looked, len(looked) >= limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Policy, labels and every logged look-up, newest first, of whichever threshold."""
+
+    policy: Policy
+    every_label: Mapping[str, Label]
+    events: tuple[Event, ...]
+    truncated: bool = False
+
+    @property
+    def label_events(self) -> tuple[Event, ...]:
+        return label_events(self.every_label.values())
+
+    def of(self, *, route: str = "", model: str = "") -> Evidence:
+        """The evidence of one scope under its threshold in force."""
+        looked = [
+            event
+            for event in self.events
+            if (not route or event.route == route) and (not model or event.model == model)
+        ]
+        current = in_force(self.policy, looked, route=route, model=model)
+        events = [event for event in looked if _same(event.threshold, current)]
+        said = [
+            label
+            for label in self.label_events
+            if (not route or label.route == route) and (not model or label.model == model)
+        ]
+        labels = tuple(event for event in said if not event.certified or _same(event.threshold, current))
+        return Evidence(
+            current=current,
+            policy=self.policy,
+            scores=scores_of(events),
+            events=tuple(event for event in events if event.similarity >= FLOOR),
+            labels=labels,
+            elsewhere=len(said) - len(labels),
+            every_label=self.every_label,
+            truncated=self.truncated,
+        )
 
 
 def in_force(policy: Policy, events: Sequence[Event], *, route: str = "", model: str = "") -> float:

@@ -8,7 +8,14 @@ from typing import Any
 from costconsole.cache import ratchet
 from costconsole.cache.policy import Author
 from costconsole.calibration.events import Event, Source
-from costconsole.calibration.store import label_of, undo_label, write_label
+from costconsole.calibration.store import (
+    Label,
+    label_of,
+    undo_label,
+    undo_label_sync,
+    write_label,
+    write_label_sync,
+)
 from costconsole.redis_store.keys import Keys
 
 
@@ -43,30 +50,71 @@ async def mark_wrong(
     cached: str = "",
     event: Event | None = None,
     source: Source = "feedback",
-    labels: Any = None,
 ) -> WrongHit:
     """Mark a semantic hit as wrong: its entry is passed over below a little more than this similarity from
     the next look-up on, and the pair is labelled as different. Both stand in the audit.
 
     `query` and `cached` are the two texts, or `event` brings them and all that is known beside. A label by
     hand proves nothing about a threshold (it was not drawn), but belongs to the curve. `client` is that of
-    the cache, `labels` that of the ledger where it is another. Raises UsageProblem for an impossible
-    similarity.
+    the cache: policy, labels and audit lie beside it, also where the ledger has a Redis of its own. Raises
+    UsageProblem for an impossible similarity.
     """
     mark = None
     if entry_key.startswith(keys.semantic_prefix):
         mark = await ratchet.amark_wrong(client, keys, entry_key, similarity, author)
-    if event is None:
-        event = Event(id="", similarity=similarity, hit=True, query=query, cached=cached, neighbor=entry_key)
-    if not event.query or not event.cached:
+    label = _label(event, entry_key, similarity, query, cached, source, author)
+    if label is None:
         return WrongHit(mark)
-    label = label_of(event, "different", source, author)
-    before = await write_label(labels or client, keys, label, author)
+    before = await write_label(client, keys, label, author)
     return WrongHit(mark, label.field, before)
 
 
-async def take_back(client: Any, keys: Keys, done: WrongHit, author: Author, *, labels: Any = None) -> bool:
+async def take_back(client: Any, keys: Keys, done: WrongHit, author: Author) -> bool:
     """Undo `mark_wrong`; False when the entry was marked further since: that stays in force."""
     if done.label:
-        await undo_label(labels or client, keys, done.label, done.label_before, author)
+        await undo_label(client, keys, done.label, done.label_before, author)
     return done.mark is None or await ratchet.atake_back(client, keys, done.mark, author)
+
+
+def mark_wrong_sync(
+    client: Any,
+    keys: Keys,
+    entry_key: str,
+    similarity: float,
+    author: Author,
+    *,
+    query: str = "",
+    cached: str = "",
+    event: Event | None = None,
+    source: Source = "feedback",
+) -> WrongHit:
+    """`mark_wrong` for a sync client."""
+    mark = None
+    if entry_key.startswith(keys.semantic_prefix):
+        mark = ratchet.mark_wrong(client, keys, entry_key, similarity, author)
+    label = _label(event, entry_key, similarity, query, cached, source, author)
+    if label is None:
+        return WrongHit(mark)
+    return WrongHit(mark, label.field, write_label_sync(client, keys, label, author))
+
+
+def take_back_sync(client: Any, keys: Keys, done: WrongHit, author: Author) -> bool:
+    """`take_back` for a sync client."""
+    if done.label:
+        undo_label_sync(client, keys, done.label, done.label_before, author)
+    return done.mark is None or ratchet.take_back(client, keys, done.mark, author)
+
+
+def _label(
+    event: Event | None,
+    entry_key: str,
+    similarity: float,
+    query: str,
+    cached: str,
+    source: Source,
+    author: Author,
+) -> Label | None:
+    """The label of a wrong hit; None where the texts weren't kept."""
+    if event is None:
+        event = Event(id="", similarity=similarity, hit=True, query=query, cached=cached, neighbor=entry_key)
+    return label_of(event, "different", source, author) if event.query and event.cached else None

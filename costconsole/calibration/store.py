@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from costconsole.cache.audit import audit_command, now_ms
+from costconsole.cache.commands import Command
 from costconsole.cache.policy import Author
 from costconsole.calibration.events import FLOOR, Event, Source, Verdict
 from costconsole.redis_store.keys import Keys
@@ -146,19 +147,26 @@ async def write_label(client: Any, keys: Keys, label: Label, author: Author) -> 
     Draws of the pair add up: it was met, and drawn, more than once.
     """
     stored = await client.execute_command("HGET", keys.labels, label.field)
-    before = None if stored is None else text(stored)
-    known = None if before is None else _parse(label.field, before)
-    if known is not None:
-        fresh = {draw.event for draw in label.draws}
-        kept = tuple(draw for draw in known.draws if draw.event not in fresh)
-        label = replace(label, draws=(*kept, *label.draws))
+    label, before = _merged(label, stored)
     await _change(client, keys, label.field, _stored(label), author, label.verdict, label.source)
+    return before
+
+
+def write_label_sync(client: Any, keys: Keys, label: Label, author: Author) -> str | None:
+    """`write_label` for a sync client."""
+    label, before = _merged(label, client.execute_command("HGET", keys.labels, label.field))
+    _run(client, _changing(keys, label.field, _stored(label), author, label.verdict, label.source))
     return before
 
 
 async def undo_label(client: Any, keys: Keys, field: str, before: str | None, author: Author) -> None:
     """Put back what `write_label` returned."""
     await _change(client, keys, field, before, author, "undo", None)
+
+
+def undo_label_sync(client: Any, keys: Keys, field: str, before: str | None, author: Author) -> None:
+    """`undo_label` for a sync client."""
+    _run(client, _changing(keys, field, before, author, "undo", None))
 
 
 async def import_labels(client: Any, keys: Keys, events: Sequence[Event], author: Author, source: str) -> int:
@@ -189,17 +197,38 @@ def agreement(labels: Mapping[str, Label]) -> tuple[int, int]:
     return sum((p.verdict == "same") == (j.verdict == "same") for p, j in known), len(known)
 
 
+def _merged(label: Label, stored: Any) -> tuple[Label, str | None]:
+    """The label with the draws that were kept before, and the value before."""
+    before = None if stored is None else text(stored)
+    known = None if before is None else _parse(label.field, before)
+    if known is not None:
+        fresh = {draw.event for draw in label.draws}
+        kept = tuple(draw for draw in known.draws if draw.event not in fresh)
+        label = replace(label, draws=(*kept, *label.draws))
+    return label, before
+
+
+def _changing(
+    keys: Keys, field: str, value: str | None, author: Author, what: str, source: str | None
+) -> tuple[Command, Command]:
+    change: Command = ("HDEL", keys.labels, field) if value is None else ("HSET", keys.labels, field, value)
+    return change, audit_command(keys, author, "label", pair=field, verdict=what, source=source)
+
+
 async def _change(
     client: Any, keys: Keys, field: str, value: str | None, author: Author, what: str, source: str | None
 ) -> None:
     async with client.pipeline(transaction=True) as pipe:
-        if value is None:
-            pipe.execute_command("HDEL", keys.labels, field)
-        else:
-            pipe.execute_command("HSET", keys.labels, field, value)
-        audit = audit_command(keys, author, "label", pair=field, verdict=what, source=source)
-        pipe.execute_command(*audit)
+        for command in _changing(keys, field, value, author, what, source):
+            pipe.execute_command(*command)
         await pipe.execute()
+
+
+def _run(client: Any, commands: Sequence[Command]) -> None:
+    with client.pipeline(transaction=True) as pipe:
+        for command in commands:
+            pipe.execute_command(*command)
+        pipe.execute()
 
 
 def _stored(label: Label) -> str:

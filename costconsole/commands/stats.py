@@ -67,6 +67,7 @@ def as_document(view: LedgerView, by: str | None = None) -> dict[str, Any]:
             "miss": total.miss,
             "bypass": total.bypass,
         },
+        "guarded": total.guarded,
         "spend_usd": nano_to_usd(total.spend_nano),
         "baseline_usd": nano_to_usd(total.baseline_nano),
         "unpriced_calls": total.unpriced,
@@ -137,6 +138,8 @@ def _print_text(view: LedgerView, by: str | None) -> None:
         f"hit rate      {percent(total.hit_rate)}  (exact {total.exact:,}, semantic {total.semantic:,}, "
         f"miss {total.miss:,}, bypass {total.bypass:,})"
     )
+    if total.guarded:
+        print(f"guarded       {total.guarded:,} near answers were refused by a guard, and are no hits")
     print(
         f"spend         {format_usd(total.spend_nano)} of {format_usd(total.baseline_nano)} without savings"
     )

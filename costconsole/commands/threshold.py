@@ -8,4 +8,4 @@ from importlib import import_module
 
 def run(args: argparse.Namespace) -> int:
     """`costconsole.commands.threshold_STEP` has the same `run`."""
-    return int(import_module(f"costconsole.commands.threshold_{args.step}").run(args))
+    return int(import_module(f"costconsole.commands.threshold_{args.step.replace('-', '_')}").run(args))

@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
 
 async def _work(args: argparse.Namespace, session: Session) -> int:
     from costconsole.cache.author import this_author
-    from costconsole.calibration.evidence import gather, with_texts
+    from costconsole.cache.catalog import find_caches
+    from costconsole.calibration.evidence import gather
     from costconsole.calibration.propose import propose
     from costconsole.calibration.queueing import next_pairs
     from costconsole.calibration.store import label_of, undo_label, write_label
@@ -45,8 +46,16 @@ async def _work(args: argparse.Namespace, session: Session) -> int:
     if session.settings.read_only:
         raise Refused("This is read-only: leave --read-only out to keep labels.")
     found = await gather(session.client, session.ledger_client, session.keys, route=args.route or "")
-    queue, gone = await next_pairs(session.client, found, args.count, secrets.randbits(32), args.max_error)
-    queue = await with_texts(session.client, queue)
+    caches = await find_caches(session.client, session.server, session.keys, mappings=session.settings.caches)
+    queue, gone = await next_pairs(
+        session.client,
+        found,
+        args.count,
+        secrets.randbits(32),
+        args.max_error,
+        plan=args.plan or 0,
+        caches=caches,
+    )
     if gone:
         say(f"{gone:,} of those drawn can't be shown: their cached prompt is gone, or none is logged.")
     if not queue:

@@ -17,11 +17,29 @@ if TYPE_CHECKING:
     from costconsole.calibration.curve import Point
     from costconsole.calibration.events import Event
     from costconsole.calibration.propose import Choice, Proposal
+    from costconsole.calibration.scopes import ScopeDecision
+
+_OF_ITS_OWN = (
+    "false_hit_rate",
+    "false_hit_expected",
+    "false_hit_upper",
+    "hit_rate",
+    "current_state",
+    "missing_labels",
+    "least_labels",
+    "missing_at",
+    "naive",
+    "f1",
+)
 
 
 def run(args: argparse.Namespace) -> int:
     if not 0 < args.max_error < 1 or not 0.5 <= args.confidence < 1:
         raise UsageProblem("--max-error is a share above 0 and below 1, --confidence one from 0.5 to below 1")
+    if args.by and (args.labels or args.scores or args.route or args.model or args.cache):
+        raise UsageProblem("--by decides all routes or models of the ledger: leave the other scopes out")
+    if args.cache:
+        return run_session(args, lambda session: _of_window(args, session))
     if args.labels or args.scores:
         return _offline(args)
     return run_session(args, lambda session: _online(args, session))
@@ -61,9 +79,103 @@ def file_events(args: argparse.Namespace, path: Path) -> tuple[Event, ...]:
         embedder.close()
 
 
+async def _of_window(args: argparse.Namespace, session: Session) -> int:
+    """From what BetterDB's library remembers of its look-ups; it keeps no texts, so labels come by file."""
+    from costconsole.cache.catalog import find_caches
+    from costconsole.calibration.evidence import betterdb_scores
+
+    caches = await find_caches(session.client, session.server, session.keys, mappings=session.settings.caches)
+    cache = next((one for one in caches if one.name == args.cache), None)
+    if cache is None or not cache.detail("window_key"):
+        known = ", ".join(one.name for one in caches if one.detail("window_key")) or "none here"
+        raise UsageProblem(f"{args.cache!r} keeps no window of similarities: BetterDB's caches do, {known}")
+    window = await betterdb_scores(session.client, cache.detail("window_key"))
+    window = tuple(one for one in window if not args.route or one[2] == args.route)
+    scores = tuple(similarity for similarity, _hit, _category in window)
+    hits = sum(hit for _similarity, hit, _category in window)
+    say(
+        f"{len(scores):,} look-ups are in BetterDB's window of {cache.name}, {hits:,} of them hits. It keeps "
+        "no texts: label your own pairs and name them by --labels FILE."
+    )
+    events = file_events(args, Path(args.labels)) if args.labels else ()
+    current = args.current if args.current is not None else cache.threshold
+    _print(args, events, scores, current)
+    return DONE
+
+
+async def _by_scope(args: argparse.Namespace, session: Session) -> int:
+    """All routes or models that have look-ups, each by its own labels where these are enough."""
+    from costconsole.calibration.evidence import gather_log
+    from costconsole.calibration.scopes import ScopeLog, decide
+
+    log = await gather_log(session.client, session.ledger_client, session.keys)
+    names = sorted({name for event in log.events if (name := getattr(event, args.by))})
+    whole = log.of()
+    scopes = [
+        ScopeLog(kind=args.by, name=name, current=found.current, scores=found.scores, labels=found.labels)
+        for name in names
+        for found in (log.of(**{args.by: name}),)
+    ]
+    decisions = decide(
+        ScopeLog(kind="all", current=whole.current, scores=whole.scores, labels=whole.labels),
+        scopes,
+        max_error=args.max_error,
+        confidence=args.confidence,
+        strict=args.strict,
+        judge=args.judge,
+    )
+    if args.json:
+        print_json([_scope_document(one, args.confidence) for one in decisions])
+        return DONE
+    print_table(
+        (args.by, "look-ups", "labels", "of", "in force", "proposed", "goes by"),
+        [
+            (
+                one.name or "(all)",
+                f"{one.lookups:,}",
+                f"{one.labels:,}",
+                f"{one.needed:,}",
+                "–" if one.current is None else f"{one.current:g}",
+                "keep" if one.threshold is None else f"{one.threshold:g}",
+                "its own labels" if one.own else "all look-ups",
+            )
+            for one in decisions
+        ],
+        right=range(1, 6),
+    )
+    each = decisions[0].proposal.confidence
+    say(
+        f"All promises together hold with {100 * args.confidence:g} % confidence, each with {100 * each:.4g} "
+        "%; what goes by all look-ups is bounded together with them, not alone."
+    )
+    return DONE
+
+
+def _scope_document(one: ScopeDecision, confidence: float) -> dict[str, Any]:
+    """One element of `threshold suggest --by ... --json`; the first is that of all look-ups."""
+    whole = as_document(one.proposal, confidence, one.lookups)
+    if not one.own:
+        # What is known of all look-ups isn't known of this scope.
+        whole |= dict.fromkeys(_OF_ITS_OWN) | {"guaranteed": False}
+    del whole["curve"]
+    return whole | {
+        "scope": one.kind,
+        "name": one.name or None,
+        "inherits": not one.own,
+        "threshold": one.threshold,
+        "current": one.current,
+        "labels": one.labels,
+        "labels_to_decide": one.needed,
+        "confidence_each": one.proposal.confidence,
+        "reason": one.reason,
+    }
+
+
 async def _online(args: argparse.Namespace, session: Session) -> int:
     from costconsole.calibration.evidence import gather
 
+    if args.by:
+        return await _by_scope(args, session)
     found = await gather(
         session.client, session.ledger_client, session.keys, route=args.route or "", model=args.model or ""
     )

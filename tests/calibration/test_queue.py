@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from costconsole.calibration.events import FLOOR
-from costconsole.calibration.queue import WIDE, draw, steady
+from costconsole.calibration.queue import WIDE, draw, share_left
 from tests.calibration.worlds import event
 
 POOL = [event(str(i), s, None, certified=False) for i, s in enumerate(np.linspace(0.5, 0.999, 4_000))]
@@ -42,8 +43,10 @@ def test_what_a_guard_refused_is_never_drawn() -> None:
     assert [e.id for e in draw(pool, (), 0.9, 5, 1)] == ["b"]
 
 
-def test_drawing_goes_on_from_where_it_began_unless_that_is_far() -> None:
-    labels = [event(str(i), 0.95, "same", drawn_from=0.9) for i in range(3)]
-    assert steady(0.92, labels) == 0.9
-    assert steady(0.97, labels) == 0.97
-    assert steady(0.88, []) == 0.88
+def test_what_was_drawn_from_everything_first_counts_towards_its_share() -> None:
+    pilot = [event(str(i), 0.9, "same") for i in range(60)]
+    assert share_left(pilot, 140) == 0.0
+    assert share_left(pilot, 340) == pytest.approx(60 / 340)
+    assert share_left([], 10) == WIDE
+    drawn = draw(POOL, (), 0.9, 100, 3, share=0.0)
+    assert {e.drawn_from for e in drawn} == {0.9}
