@@ -8,11 +8,11 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from costconsole.cache.commands import Command, arun_all, index_names
-from costconsole.cache.families import find_families
+from costconsole.cache.families import Families, find_families
 from costconsole.cache.gauges import SPEND_GAUGES
 from costconsole.cache.indexinfo import IndexInfo, parse_index_info
 from costconsole.cache.layouts import LAYOUTS
@@ -26,8 +26,8 @@ from costconsole.redis_store.replies import text
 if TYPE_CHECKING:
     from costconsole.redis_store.probe import ServerInfo
 
-BUDGET_S = 0.5
-"""So long the keys are walked over for one kind, unless more was asked for."""
+BUDGET_S = 5.0
+"""So long the keys are walked over, unless more was asked for: some millions of them."""
 _ROUNDS = 3
 """So often a layout may ask for more before it says what it found."""
 _NO_MODULE = "this Redis has no search module: a search by meaning has to read every vector"
@@ -44,20 +44,21 @@ class Survey:
     caches: tuple[CacheInfo, ...] = ()
     indexes: tuple[IndexInfo, ...] = ()
     families: tuple[Family, ...] = ()
-    unfinished: tuple[str, ...] = ()
-    """The kinds of keys (`hashes`, `strings`, ...) of which not all could be looked at in time."""
+    looked_at: int = 0
+    """Keys that were looked at for caches without an index."""
+    complete: bool = True
+    """Whether those were all keys."""
     took_s: float = 0.0
 
     @property
     def left_out(self) -> str:
         """One sentence when caches may be missing, or counts are open; "": every key was looked at."""
-        if not self.unfinished:
+        if self.complete:
             return ""
-        *most, last = self.unfinished
-        kinds = f"{', '.join(most)} and {last}" if most else last
         return (
-            f"Not all {kinds} of this Redis were looked at in the time for it: a cache that has no index may "
-            f"be missing, or its entries not be counted. `costconsole caches --deep` looks at all of them."
+            f"Only {self.looked_at:,} of the keys of this Redis were looked at in the time for it: a cache "
+            f"that has no index may be missing, or its entries not be counted. `costconsole caches --deep` "
+            f"looks at all of them."
         )
 
 
@@ -80,29 +81,38 @@ async def survey(
     *,
     mappings: Mapping[str, Mapping[str, Any]] | None = None,
     budget_s: float = BUDGET_S,
+    on_indexed: Callable[[Survey], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Survey:
     """All caches, and all indexes. Each index is asked once (FT.INFO blocks on HNSW).
 
-    Caches that no index tells of are found by their keys, `budget_s` seconds of scanning for each kind.
+    Caches that no index tells of are found by their keys, in `budget_s` seconds of scanning at most:
+    `on_indexed` gets those that are known before, `on_progress` the count of keys looked at so far.
     `mappings` is the setting `caches`: what the user says of hand-made ones. Errors of the connection are
     the caller's to handle.
     """
-    indexes, why = await _indexes(client)
-    shapes = dict.fromkeys(shape for layout in LAYOUTS for shape in layout.shapes)
     began = time.monotonic()
-    families = await find_families(client, (*shapes, SPEND_GAUGES), budget_s)
-    seen = Surroundings(
-        indexes=indexes,
-        families=families.found,
-        thresholds=await _thresholds(client, keys, indexes, families.found),
-        search=not why,
-        why_no_search=why,
-        mappings=mappings or {},
-    )
-    seen = dataclasses.replace(seen, replies=await _probed(client, seen))
+    indexes, why = await _indexes(client)
     writable = server.can_write if server is not None else False
-    caches = tuple(dataclasses.replace(cache, writable=writable) for cache in _detect(seen))
-    return Survey(caches, indexes, families.found, families.unfinished, time.monotonic() - began)
+
+    async def understood(families: Families) -> Survey:
+        seen = Surroundings(
+            indexes=indexes,
+            families=families.found,
+            thresholds=await _thresholds(client, keys, indexes, families.found),
+            search=not why,
+            why_no_search=why,
+            mappings=mappings or {},
+        )
+        seen = dataclasses.replace(seen, replies=await _probed(client, seen))
+        caches = tuple(dataclasses.replace(cache, writable=writable) for cache in _detect(seen))
+        took_s = time.monotonic() - began
+        return Survey(caches, indexes, families.found, families.looked_at, families.complete, took_s)
+
+    if on_indexed is not None:
+        on_indexed(await understood(Families(complete=False)))
+    shapes = dict.fromkeys(shape for layout in LAYOUTS for shape in layout.shapes)
+    return await understood(await find_families(client, (*shapes, SPEND_GAUGES), budget_s, on_progress))
 
 
 async def _probed(client: Any, seen: Surroundings) -> dict[Command, Any]:

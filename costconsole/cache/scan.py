@@ -28,14 +28,14 @@ class Step:
 
 async def walk(
     client: Any,
-    pattern: str,
+    pattern: str | bytes,
     start: Position | None = None,
     *,
     budget_s: float,
     kind: str = "",
     count: int = _COUNT,
 ) -> AsyncIterator[Step]:
-    """Steps over all keys that match, until the end or until `budget_s` has passed.
+    """Steps over all keys that match ("": all), until the end or until `budget_s` has passed.
 
     A walk goes on from `Step.after`; keys that exist all the while are seen at least once. `kind` limits it
     to one Redis type. `count` keys are looked at in a step: 10,000 take the server about 5 ms.
@@ -44,7 +44,9 @@ async def walk(
     position = start or Position()
     deadline = time.monotonic() + budget_s
     while True:
-        words: list[Any] = ["SCAN", position.cursor, "MATCH", pattern, "COUNT", count]
+        words: list[Any] = ["SCAN", position.cursor, "COUNT", count]
+        if pattern:
+            words += ["MATCH", pattern]
         if kind:
             words += ["TYPE", kind]
         where = {} if nodes[position.node] is None else {"target_nodes": nodes[position.node]}

@@ -13,7 +13,8 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from costconsole.console.source import EntrySearch, Eviction, Link, QueryEmbedder, Thresholds
+from costconsole.console.discovery import Discovery
+from costconsole.console.source import EntrySearch, Eviction, Link, Looked, QueryEmbedder, Thresholds
 from costconsole.domain.errors import Problem
 from costconsole.redis_store.explain import explain
 from costconsole.redis_store.keys import Keys
@@ -41,8 +42,8 @@ _RECENT = 50
 _FEW_KEYS = 100
 _WARM_UP_S = 0.5
 _READ_AGAIN_S = 30.0
-_REST = 20
-"""A look for caches is followed by so many times its own length without another."""
+_WALK_S = 120.0
+"""So long the keys are walked over, behind what is on screen, to find caches without an index."""
 
 
 class RedisSource:
@@ -60,12 +61,11 @@ class RedisSource:
         self._client: Any = None
         self._ledger_client: Any = None
         self._reader: LedgerReader | None = None
-        self._seen: Survey | None = None
-        self._looked_s = self._read_s = 0.0
+        self._discovery = Discovery(self._look, self._told)
+        self._read_s = 0.0
         self._earlier: EarlierLookups | None = None
         self._indexes: frozenset[bytes] = frozenset()
         self._keys_then = 0
-        self._finding = asyncio.Lock()
         self._search: Search | None = None
         self._uses: UseMeter | None = None
         self._embedder: Embedder | None = None
@@ -103,11 +103,12 @@ class RedisSource:
         self._link = replace(
             self._link, writable=not why and server.can_write, why_read_only=why, server=server
         )
-        self._seen = None
+        await self._discovery.forget()
         self._earlier = EarlierLookups(lookups_file(), server.run_id)
         self._reader = LedgerReader(self._ledger_client, self._keys, tz=self._settings.tz)
 
     async def close(self) -> None:
+        await self._discovery.forget()
         if self._lab is not None:
             await self._lab.close()
         if self._embedder is not None:
@@ -131,27 +132,42 @@ class RedisSource:
         """Every cache; looked for once, and again when asked to, for FT.INFO blocks a server with HNSW."""
         return (await self._survey(refresh)).caches
 
-    async def _survey(self, refresh: bool = False) -> Survey:
-        async with self._finding:
-            if self._seen is None or refresh:
-                from costconsole.cache.catalog import survey
+    @property
+    def looked(self) -> Looked:
+        return self._discovery.looked
 
-                if self._client is None:
-                    raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
-                # Asked first: an index that is made meanwhile is then seen as a change.
-                self._indexes = await self._asked(_index_names(self._client))
-                self._keys_then = await self._asked(self._client.dbsize())
-                mappings = self._settings.caches
-                seen = await self._asked(
-                    survey(self._client, self._link.server, self._keys, mappings=mappings)
-                )
-                self._meter.note(seen.indexes)
-                self._seen = seen
-                self._looked_s = self._read_s = time.monotonic()
-                self._search = None
-                if self._earlier is not None:
-                    self._earlier.keep()
-            return self._seen
+    async def _survey(self, refresh: bool = False) -> Survey:
+        if self._client is None:
+            raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
+        seen: Survey = await self._asked(self._discovery.survey(again=refresh))
+        return seen
+
+    async def _look(self, on_indexed: Callable[[Survey], None], on_progress: Callable[[int], None]) -> Survey:
+        from costconsole.cache.catalog import survey
+
+        def indexed(seen: Survey) -> None:
+            self._meter.note(seen.indexes)
+            self._read_s = time.monotonic()
+            on_indexed(seen)
+
+        # Asked first: an index that is made meanwhile is then seen as a change.
+        self._indexes = await _index_names(self._client)
+        self._keys_then = int(await self._client.dbsize())
+        return await survey(
+            self._client,
+            self._link.server,
+            self._keys,
+            mappings=self._settings.caches,
+            budget_s=_WALK_S,
+            on_indexed=indexed,
+            on_progress=on_progress,
+        )
+
+    def _told(self, _seen: Survey) -> None:
+        """The caches are others, or have other counts."""
+        self._search = None
+        if self._earlier is not None:
+            self._earlier.keep()
 
     async def known(self) -> Known:
         """What can be known without a ledger; each index is asked anew at most twice a minute."""
@@ -182,9 +198,7 @@ class RedisSource:
 
         On a server where a look takes seconds, what changes meanwhile waits, so that looks stay rare.
         """
-        if self._client is None or self._seen is None:
-            return False
-        if time.monotonic() - self._looked_s < self._seen.took_s * _REST:
+        if self._client is None or self._discovery.seen is None or self._discovery.rests:
             return False
         names: frozenset[bytes] = await self._asked(_index_names(self._client))
         if names != self._indexes:
@@ -241,9 +255,8 @@ class RedisSource:
             if self._client is None:
                 raise Problem(f"{self._link.label} is not connected yet: wait for its state to be live")
             hits = self._ledger_client if self._ledger_client is not self._client else None
-            self._search = Search(
-                self._client, self._seen.caches if self._seen else (), self._keys, hits_client=hits
-            )
+            seen = self._discovery.seen
+            self._search = Search(self._client, seen.caches if seen else (), self._keys, hits_client=hits)
         return self._search
 
     @property

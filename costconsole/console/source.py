@@ -55,6 +55,27 @@ class Link:
         return self.state in ("stale", "down")
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How far the look for caches without an index has come: `keys` were looked at so far.
+
+    `left_out` is one sentence when it has ended before all were.
+    """
+
+    keys: int = 0
+    running: bool = False
+    left_out: str = ""
+
+    @property
+    def words(self) -> str:
+        """`looking for caches without an index… 412,000 keys looked at`; "" when nothing is looked for."""
+        if not self.running:
+            return ""
+        if not self.keys:
+            return "looking for caches…"
+        return f"looking for caches without an index… {self.keys:,} keys looked at"
+
+
 class EntrySearch(Protocol):
     """Finding cached entries, as `costconsole.cache.search` does. Every method may raise a Problem."""
 
@@ -214,7 +235,14 @@ class Source(Protocol):
 
     async def view(self, window: Window) -> LedgerView: ...
 
-    async def caches(self, refresh: bool = False) -> tuple[CacheInfo, ...]: ...
+    async def caches(self, refresh: bool = False) -> tuple[CacheInfo, ...]:
+        """Those that are known by now: while `looked` is running, there may be others without an index."""
+        ...
+
+    @property
+    def looked(self) -> Looked:
+        """How far the look for caches has come; costs nothing."""
+        ...
 
     async def caches_changed(self) -> bool:
         """Whether caches came or went since `caches` looked: cheap enough to ask every few seconds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from costconsole.cache.catalog import find_caches, survey
-from tests.cache.filling import KEYS
+from tests.cache.filling import KEYS, redisvl_index
 
 MANY = 40_000
 FILL = f"for i = 1, {MANY} do redis.call('HSET', KEYS[1] .. i, 'a', 1) end"
@@ -38,8 +38,38 @@ async def test_a_walk_that_stops_early_leaves_the_count_open(client: Any, aclien
     client.eval(f"for i = 1, {MANY} do redis.call('SET', string.format('%064x', i), ARGV[1]) end", 0, VALUE)
     seen = await survey(aclient, None, KEYS, budget_s=0)
     assert {cache.name: cache.entries for cache in seen.caches} == {"litellm:exact": None}
-    assert "Not all hashes, JSON keys, strings and vector sets of this Redis were looked at" in seen.left_out
+    assert 0 < seen.looked_at < 2 * MANY
+    assert f"Only {seen.looked_at:,} of the keys of this Redis were looked at" in seen.left_out
     assert "caches --deep" in seen.left_out
     seen = await survey(aclient, None, KEYS, budget_s=30)
     assert {cache.name: cache.entries for cache in seen.caches} == {"litellm:exact": MANY}
     assert seen.left_out == ""
+
+
+async def test_keys_of_one_prefix_and_two_types_are_counted_type_by_type(client: Any, aclient: Any) -> None:
+    """A cache of answers and one of embeddings, by the same name: the one has strings, the other hashes."""
+    for number in range(70):
+        client.set(f"shop:{number:064x}", VALUE)
+    for number in range(100, 130):
+        client.hset(f"shop:{number:064x}", mapping={"content": "x", "model_name": "m", "embedding": "[1.0]"})
+    client.set(b"\xff\xfe[shop]:" + b"%064x" % 7, VALUE)
+    caches = await find_caches(aclient, None, KEYS)
+    assert {(cache.library, cache.entries) for cache in caches if cache.prefix == "shop:"} == {
+        ("litellm", 70), ("redisvl", 30)
+    }  # fmt: skip
+
+
+async def test_caches_with_an_index_are_known_before_all_keys_were_looked_at(
+    client: Any, aclient: Any
+) -> None:
+    client.eval(FILL, 1, "other:")
+    sparse(client)
+    redisvl_index(client, "known")
+    told: list[Any] = []
+    seen = await survey(aclient, None, KEYS, on_indexed=told.append, on_progress=told.append)
+    first, *counts = told
+    assert [cache.name for cache in first.caches] == ["known"]
+    assert not first.complete
+    assert counts == sorted(counts)
+    assert counts[-1] == seen.looked_at == client.dbsize()
+    assert {cache.name for cache in seen.caches} == {"known", "redis:exact", "litellm:exact", "team:exact"}

@@ -10,7 +10,7 @@ from typing import Any
 from costconsole.cache.entryfilter import NOTHING, EntryFilter
 from costconsole.cache.page import EntryPage
 from costconsole.cache.reading import Weight
-from costconsole.console.source import Link
+from costconsole.console.source import Link, Looked
 from costconsole.domain.call import Call, CostStatus, Outcome, Savings
 from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
 from costconsole.domain.errors import ConnectionProblem, Problem
@@ -333,6 +333,16 @@ class FakeEmbedder:
         return [Embedding(b"\0" * 1536, len(text.split()), False) for text in texts]
 
 
+class NoThresholds:
+    """No entry has a threshold of its own, and none in force is refuted."""
+
+    async def entry_threshold(self, entry_key: str) -> float | None:
+        return None
+
+    async def alarm(self, max_error: float = 0.02) -> str:
+        return ""
+
+
 @dataclass
 class FakeSource:
     """Answers with `views` in turn (the last one for ever), or fails with `problem`, or hangs.
@@ -348,8 +358,10 @@ class FakeSource:
     search: FakeSearch = field(default_factory=FakeSearch)
     embedder: FakeEmbedder = field(default_factory=FakeEmbedder)
     eviction: Any = None
+    thresholds: Any = field(default_factory=NoThresholds)
     known_caches: tuple[CacheInfo, ...] = CACHES
     known_figures: Known = field(default_factory=Known)
+    looked: Looked = field(default_factory=Looked)
     asked: list[Window] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0

@@ -25,6 +25,7 @@ from costconsole.console.screens.entries_query import EntryTable, QueryInput
 from costconsole.console.screens.entries_reader import NoteLine, Notice
 from costconsole.console.screens.entries_style import STYLE
 from costconsole.console.screens.entries_words import copied, export_rows, no_cache_lines
+from costconsole.console.screens.wrong_hits import WrongHits
 from costconsole.console.source import Link
 from costconsole.console.widgets.painted import Painted
 from costconsole.console.widgets.table import LiveTable
@@ -52,6 +53,9 @@ class EntriesPage(ActionKeys, ChoiceKeys):
         FILTER_BINDING,
         *ACTION_BINDINGS,
         *CHOICE_BINDINGS,
+        # Before the table, which scrolls with this key.
+        Binding("l", "lab", "to lab", priority=True, id="entries.lab", tooltip="try its prompt in the Lab"),
+        Binding("w", "wrong", "wrong", id="entries.wrong", tooltip="this answer is wrong for the search"),
         Binding("f5", "look_again", "look for caches again", show=False, id="entries.look_again"),
     ]
     DEFAULT_CSS = STYLE
@@ -60,6 +64,7 @@ class EntriesPage(ActionKeys, ChoiceKeys):
         super().__init__()
         self._was_live = False
         self._visited: list[str] = []
+        self.wrong = WrongHits(self, lambda: self._panel.again())
 
     # -- parts
 
@@ -159,6 +164,8 @@ class EntriesPage(ActionKeys, ChoiceKeys):
         self._board.view = view
         self._feed.tick(held=self._held)
         self._board.draw()
+        if self.source.looked.running:
+            self.feed_state()
 
     @property
     def _held(self) -> bool:
@@ -181,15 +188,20 @@ class EntriesPage(ActionKeys, ChoiceKeys):
         caches = self._feed.caches
         self.set_class(not caches, "-nothing")
         if not caches:
-            label = self.source.link.label
-            self.query_one("#nothing", Painted).paint(lambda width, _height: no_cache_lines(label, width))
+            self._say_nothing()
             self.query_one("#nothing").focus()
         elif self.query_one("#nothing").has_focus:
             self._table.focus()
         self._board.titles()
         self.refresh_bindings()
 
+    def _say_nothing(self) -> None:
+        label, looked = self.source.link.label, self.source.looked
+        self.query_one("#nothing", Painted).paint(lambda width, _height: no_cache_lines(label, looked, width))
+
     def feed_state(self) -> None:
+        if self.has_class("-nothing"):
+            self._say_nothing()
         self._board.count()
         self._board.note()
 
@@ -289,15 +301,54 @@ class EntriesPage(ActionKeys, ChoiceKeys):
 
     # -- changing entries
 
+    def action_wrong(self) -> None:
+        """Mark the entry as a wrong answer to what is searched for."""
+        _, entries = self._chosen.targets()
+        query = self._feed.text.strip()
+        if len(entries) != 1:
+            self.say("mark one entry at a time" if entries else "there is no entry under the cursor")
+        elif entries[0].similarity is None or not query:
+            self.say("type the prompt that it answered wrongly into the search by meaning; or t on page 1")
+        else:
+            entry = entries[0]
+            self.wrong.mark_entry(entry.key, entry.similarity or 0.0, query, entry.prompt or "")
+
+    def action_undo(self) -> None:
+        if self.wrong.can_undo:
+            self.wrong.undo()
+        else:
+            self._actions.undo()
+
+    async def action_lab(self) -> None:
+        """Try the prompt of the entry that is read, or of the one under the cursor."""
+        panel = self._panel
+        entry = panel.entry if panel.entry is not None and panel.entry.key == panel.key else None
+        entry = self._chosen.cursor if entry is None or not self._panel_shows else entry
+        if entry is None:
+            self.say("there is no entry under the cursor")
+        elif entry.prompt is None:
+            self.say("this entry holds no prompt")
+        else:
+            routed = bool(self.console_app.settings.routing)
+            await self.console_app.open_lab(entry.prompt, model="" if routed else entry.model)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "lab" and isinstance(self.screen.focused, Input):
+            return False  # There its key is a letter.
+        return super().check_action(action, parameters)
+
     def _acted(self, what: Changed) -> None:
         if what != "words":
             self._board.draw(anew=True)
         if what == "entries":
+            self.wrong.forget()
             self._panel.again()
         self._board.note()
         self.refresh_bindings()
 
     def why_not(self, action: str) -> str:
+        if action == "wrong" and (why := self.wrong.why_not()):
+            return why
         if why := self._actions.why_not(action):
             return why
         return self.why_no_choice(action)

@@ -84,6 +84,9 @@ class Board:
             words, ink = f"stopped: {words} · ctrl+r goes on" if words else "stopped", "strong"
         elif not words and cache is not None and cache.problem:
             words, ink = f"{cache.name}: {cache.problem}", "warn"
+        elif not words and cache is None:
+            looked = self._page.source.looked
+            words, ink = looked.words or looked.left_out, "muted" if looked.running else "warn"
         self._page.query_one(NoteLine).tell(words, ink)
 
     # -- the list

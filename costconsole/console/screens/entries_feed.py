@@ -70,6 +70,7 @@ class Feed:
         self._clock = clock
         self._chosen = ""
         self._stuck: Found | None = None
+        self._partly = False
         self._wanted = False
         self._asked_s = self._looked_s = self._checked_s = 0.0
         self.answers: Latest[Question, Found] = Latest(self._find, show=self._show, fail=self._failed)
@@ -139,7 +140,9 @@ class Feed:
             self.look()
             return
         now = self._timer()
-        if not self.caches and now - self._looked_s >= NO_CACHES_S:
+        if self._partly and not self._source.looked.running:
+            self.look()
+        elif not self.caches and not self._partly and now - self._looked_s >= NO_CACHES_S:
             self._looked_s = now
             self.look(again=True)
         elif now - self._checked_s >= CACHES_S and not self._looks.busy:
@@ -308,7 +311,9 @@ class Feed:
     # -- caches
 
     def _show_caches(self, _again: bool, caches: tuple[CacheInfo, ...]) -> None:
+        self._partly = self._source.looked.running
         if caches == self.caches and self.found is not None and not self.problem:
+            self._watcher.feed_state()
             return
         self._looked_s = self._checked_s = self._timer()
         others = caches_differ(self.caches, caches)

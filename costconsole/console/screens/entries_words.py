@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from costconsole.console.screens.entries_finder import Found, Mode
 from costconsole.console.screens.entries_order import HITS, NATURAL, Held, Weights, order_words
 from costconsole.console.screens.entries_wrap import wrap_text
+from costconsole.console.source import Looked
 from costconsole.console.widgets.painted import Line
 from costconsole.domain.entry import CacheEntry, CacheInfo
 from costconsole.domain.format import similarity
@@ -86,9 +87,15 @@ def empty_words(found: Found) -> str:
     return f"Nothing found{passing}. Esc clears the search, ctrl+t searches another way."
 
 
-def no_cache_lines(label: str, width: int) -> list[Line]:
-    """The page of a Redis without any cache."""
+def no_cache_lines(label: str, looked: Looked, width: int) -> list[Line]:
+    """The page of a Redis without any cache, or of one of which not all keys were looked at."""
     blank: Line = ()
+    if looked.running:
+        return [
+            (("No cache with an index here", "strong"),),
+            blank,
+            *wrap_text(f"{looked.words[:1].upper()}{looked.words[1:]}.", width),
+        ]
     return [
         (("No cache here yet", "strong"),),
         blank,
@@ -97,6 +104,7 @@ def no_cache_lines(label: str, width: int) -> list[Line]:
             "index in RedisVL's layout. It is looked for again by itself, and at once with F5.",
             width,
         ),
+        *([blank, *wrap_text(looked.left_out, width)] if looked.left_out else []),
         blank,
         *wrap_text("Calls through the gateway fill one; RedisVL's SemanticCache does as well:", width),
         blank,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import tzinfo
 from typing import ClassVar, Literal
@@ -29,6 +30,7 @@ from costconsole.console.screens.overview_tables import (
     table_title,
 )
 from costconsole.console.screens.overview_tiles import Scope, tiles
+from costconsole.console.screens.wrong_hits import WrongHits
 from costconsole.console.source import Link
 from costconsole.console.widgets.chart import Chart, legend
 from costconsole.console.widgets.painted import Line, Painted, centred
@@ -44,6 +46,9 @@ from costconsole.domain.known import Known
 
 _NARROW, _WIDE, _TALL, _STACK = 110, 160, 44, 34
 _SECOND_READING_S = 31.0
+_CUT = 119
+"""Characters from which a preview is only the beginning of its prompt."""
+_LOOK_S = 0.5
 _CHARTS = ("outcomes", "spend", "waterfall")
 Mode = Literal["figures", "tail", "call", "empty"]
 
@@ -63,9 +68,13 @@ class OverviewPage(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "next_dimension", "by", id="overview.by", tooltip="by model, route, tag or outcome"),
         Binding("t", "tail", "tail", id="overview.tail", tooltip="the newest calls on the whole page"),
+        # Before the table, which scrolls with this key.
+        Binding("l", "lab", "to lab", show=False, priority=True, id="overview.lab", tooltip="try its prompt"),
         Binding(
             "c", "next_chart", "chart", id="overview.chart", tooltip="the other chart, where only one fits"
         ),
+        Binding("w", "wrong", "wrong", id="overview.wrong", tooltip="this hit was wrong"),
+        Binding("z", "undo", "undo", show=False, id="overview.undo"),
     ]
     DEFAULT_CSS = STYLE
 
@@ -83,6 +92,7 @@ class OverviewPage(Page):
         self._looking = False
         self._tail = Tail()
         self._tz: tzinfo | None = None
+        self.wrong = WrongHits(self)
 
     def compose(self) -> ComposeResult:
         charset = self.console_app.settings.charset
@@ -264,20 +274,28 @@ class OverviewPage(Page):
             self._looking = True
             self.run_worker(self._find_caches(), group="caches", exit_on_error=False)
         link = self.source.link
-        caches, known = self._caches, self._known
+        caches, known, looked = self._caches, self._known, self.source.looked
         self.query_one("#empty", Painted).paint(
             lambda width, height: empty_lines(
-                link.label, view.namespace, caches, width, known=known, height=height
+                link.label, view.namespace, caches, width, known=known, looked=looked, height=height
             )
         )
 
     async def _find_caches(self) -> None:
         try:
             self._caches = await self.source.caches()
+            while self.source.looked.running:
+                # Every view draws how far it is; it may take many seconds.
+                self._draw()
+                await asyncio.sleep(_LOOK_S)
+                self._caches = await self.source.caches()
             self._draw()
             self._known = await self.source.known()
         except Problem as problem:
             self.say(safe(str(problem)), bad=True)
+            # The next view that comes has them looked for again.
+            self._looking = self._caches is not None
+            return
         self._draw()
         if self._known is not None and any(not one.counted for one in self._known.figures):
             # An estimate needs a second reading; more of them would only cost the server.
@@ -310,12 +328,41 @@ class OverviewPage(Page):
         self.remove_class(f"-chart-{now}")
         self.add_class(f"-chart-{following}")
 
+    async def action_lab(self) -> None:
+        """Take the prompt of the open call, or of the one under the tail's cursor, to the Lab."""
+        call = self._call or self._tail.call(self.query_one("#tail", LiveTable).cursor_key or "")
+        if call is None:
+            self.say("there is no call under the cursor")
+        elif not call.preview:
+            self.say("nothing is kept of this call's prompt: prompts = preview or full keeps it")
+        else:
+            await self.console_app.open_lab(call.preview, model=call.requested_model or call.model)
+            if len(call.preview) >= _CUT:
+                self.say("what is kept of this prompt is its beginning; prompts = full keeps more")
+
     def action_tail(self) -> None:
         self.toggle_class("-tail")
         self.query_one("#tail" if self.has_class("-tail") else "#by", LiveTable).focus()
         self.call_after_refresh(self._draw)
 
+    def action_wrong(self) -> None:
+        """Mark the hit of the open call, or of the one under the tail's cursor."""
+        tail = self.query_one("#tail", LiveTable)
+        call = self._call
+        if call is None and not (tail.has_focus or self.has_class("-tail")):
+            self.say("choose a call first: t shows the newest calls")
+            return
+        self.wrong.mark_call(call or self._tail.call(tail.cursor_key or ""))
+
+    def action_undo(self) -> None:
+        if self.wrong.can_undo:
+            self.wrong.undo()
+        else:
+            self.say("nothing was marked as wrong here that could be taken back")
+
     def why_not(self, action: str) -> str:
+        if action in ("wrong", "undo"):
+            return self.wrong.why_not()
         if self.has_class("-empty"):
             return "there are no figures yet"
         if action in ("next_chart", "next_dimension", "tail") and self.has_class("-call"):
@@ -327,7 +374,9 @@ class OverviewPage(Page):
         return ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        own = ("next_chart", "next_dimension", "tail")
+        if action == "lab" and self._call is None and not self._on_tail():
+            return False  # There its key scrolls.
+        own = ("next_chart", "next_dimension", "tail", "wrong", "undo")
         return None if action in own and self.why_not(action) else True
 
     def back(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from costconsole.console.source import Link
+from costconsole.console.source import Link, Looked
 from costconsole.console.widgets.painted import Line, fit, fold
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.format import count, percent
@@ -17,6 +17,7 @@ SNIPPET = (
     'answer = gateway.complete(user_query, model="gpt-4o-mini")',
     "print(answer.text)",
 )
+NOT_LOOKING = Looked()
 _MOST = 4
 _DEMO: tuple[Line, ...] = (
     (),
@@ -32,9 +33,12 @@ def empty_lines(
     width: int,
     *,
     known: Known | None = None,
+    looked: Looked = NOT_LOOKING,
     height: int = 0,
 ) -> list[Line]:
     """Lines for `width` cells; `caches` is None until they were looked for, `known` until that was.
+
+    While `looked` is still running there may be more of them.
 
     With a `height`, what is known of other libraries' caches is followed by as much as there is room for.
     """
@@ -48,7 +52,7 @@ def empty_lines(
         ),
         (),
     ]
-    lines += _caches(caches, width, known)
+    lines += _caches(caches, width, known, looked)
     where = f"redis://{label}" if "://" not in label and not label.startswith("unix:") else label
     given = "" if namespace == "default" else f', namespace="{name}"'
     way: list[Line] = [
@@ -112,7 +116,7 @@ def _hits(known: KnownFigures | None) -> str:
     return f"{'' if known.counted else '≈'}{percent(known.rate)} % hits"
 
 
-def _assumed(known: Known, shown: Sequence[CacheInfo], width: int) -> list[Line]:
+def _assumed(known: Known, shown: Sequence[CacheInfo], width: int, *, left_out: bool) -> list[Line]:
     """What the figures beside the caches stand on; or why there are none."""
     figures = [one for cache in shown if (one := known.by_name.get(cache.name)) is not None]
     lines: list[Line] = []
@@ -120,14 +124,21 @@ def _assumed(known: Known, shown: Sequence[CacheInfo], width: int) -> list[Line]
         lines += _text(f"≈ is an estimate from what an index counts, {ASSUMPTION}.", width)
     elif figures and not any(one.rate is not None for one in figures):
         lines += _text(f"Hits aren't known: {visible(figures[0].sentence)}.", width)
-    return lines + (_text(known.left_out, width) if known.left_out else [])
+    return lines + (_text(known.left_out, width) if known.left_out and left_out else [])
 
 
-def _caches(caches: Sequence[CacheInfo] | None, width: int, known: Known | None) -> list[Line]:
+def _caches(
+    caches: Sequence[CacheInfo] | None, width: int, known: Known | None, looked: Looked
+) -> list[Line]:
+    more: list[Line] = []
+    if looked.running:
+        more += [((row, "muted"),) for row in fold(_sentence(looked.words), width)]
     if caches is None:
-        return [(("Looking for caches in it …", "muted"),)]
+        return more or [(("Looking for caches in it …", "muted"),)]
     if not caches:
-        return _text("No cache was found in it either.", width)
+        unsure = looked.left_out or (known.left_out if known else "")
+        none = "No cache was found in it so far." if unsure else "No cache was found in it either."
+        return more or _text(" ".join(part for part in (none, unsure) if part), width)
     one = len(caches) == 1
     lines = _text(
         f"It holds {count(len(caches))} {'cache' if one else 'caches'} (2 Entries searches them):", width
@@ -144,4 +155,8 @@ def _caches(caches: Sequence[CacheInfo] | None, width: int, known: Known | None)
         )
     if len(caches) > _MOST:
         lines.append(((f"    and {len(caches) - _MOST} more", "muted"),))
-    return lines + (_assumed(known, caches[:_MOST], width) if known else [])
+    return lines + more + (_assumed(known, caches[:_MOST], width, left_out=not more) if known else [])
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
