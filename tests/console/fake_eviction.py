@@ -45,7 +45,7 @@ class FakeEviction:
         caches = tuple(dict.fromkeys(entry.cache for entry in meant))
         size = 3200 * len(meant)
         chosen = Selection.of(meant)
-        return Preview(len(meant), True, meant[:5], size, caches, 24, self.impossible, "", chosen)
+        return Preview(len(meant), True, meant[:5], size, caches, 24, self.impossible, "", chosen, len(meant))
 
     async def evict(
         self,

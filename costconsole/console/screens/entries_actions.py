@@ -192,7 +192,7 @@ class EntryActions:
             on_progress=self._heard,
             stop=stop,
             undoable=not preview.impossible,
-            total=preview.count if preview.complete else None,
+            total=preview.about,
         )
         if evicted.undo_id:
             self._mine.append(evicted.undo_id)
