@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import platformdirs
 import pytest
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     import redis.asyncio
 
 pytest_plugins = ["tests.plugins_embedding"]
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 # Only this much of the developer's surroundings reaches a test: the model's cache, for exporting a model
 # again in each session would take longer than the tests.
