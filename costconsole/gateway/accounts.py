@@ -117,7 +117,8 @@ def _asked(
     costs = waterfall(
         usage,
         price,
-        baseline_prices=_baseline(plan, prices, usage.input + minimized),
+        # What was paid for no answer saved nothing, whichever model gave none.
+        baseline_prices=None if error else _baseline(plan, prices, usage.input + minimized),
         input_minimized=minimized,
         provider_cost_nano=cost_nano,
     )

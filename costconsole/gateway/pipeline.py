@@ -40,6 +40,8 @@ from costconsole.redis_store.target import RedisTarget, parse_target
 Minimizer = Callable[[tuple[Message, ...]], tuple[tuple[Message, ...], int]]
 """Takes messages and gives them shorter, with the number of input tokens that are gone."""
 
+_Minimize = Callable[[tuple[Message, ...], Mapping[str, Any]], tuple[tuple[Message, ...], int]]
+
 AUTO = "auto"
 """The model's name that leaves the choice to the router, also without any routing config."""
 
@@ -274,9 +276,8 @@ class Gateway:
         check_params(params)
         messages, policy = messages_of(prompt, system, template), self.policy
         sent, removed = messages, 0
-        # A mark on the whole request lets the provider keep all of it: not a byte is touched then.
-        if self._minimizer is not None and policy.minimization and not params.get("cache_control"):
-            sent, removed = self._minimizer(messages)
+        if self._minimizer is not None and policy.minimization:
+            sent, removed = self._minimizer(messages, params)
         request = Request(
             model=name,
             messages=sent,
@@ -362,12 +363,17 @@ class Gateway:
         self._ledger.record(failed_call(plan, error, self._prices, latency_ms))
 
 
-def _minimizer(wanted: Minimizer | Level | None) -> Minimizer | None:
-    if wanted == "safe" or wanted == "strong":
-        from costconsole.prompt.messages import PromptMinimizer
+def _minimizer(wanted: Minimizer | Level | None) -> _Minimize | None:
+    if wanted is None:
+        return None
+    from costconsole.prompt.messages import PromptMinimizer, marks_all
 
+    if wanted == "safe" or wanted == "strong":
         return PromptMinimizer(wanted)
-    return wanted
+    if isinstance(wanted, PromptMinimizer):
+        return wanted
+    own = wanted
+    return lambda messages, params: (messages, 0) if marks_all(params) else own(messages)
 
 
 def _semantic_hit(plan: Plan, near: Near) -> Found | None:

@@ -147,6 +147,10 @@ def check_params(params: Mapping[str, Any]) -> None:
 def digest_for(request: Request, policy: Policy, wanted: bool, *, plain: bool = False) -> tuple[bool, str]:
     """Whether the caches may be used at all, and the request's digest where the exact one may.
 
+    The digest is of what is sent, after minimization: two callers whose words become the same bytes get the
+    answer to these bytes, and with minimization switched on or off, or other rules, what is sent is either
+    the same or another request. So no version of the rules has to be in it.
+
     `plain`: the request is one text, perhaps with a system prompt, and has no parameters.
     """
     if not wanted or not (policy.exact or policy.semantic) or why_uncacheable(request):

@@ -82,10 +82,26 @@ class PromptMinimizer:
         `params`: the rest of the request. A `cache_control` of the whole request marks its end, so that
         nothing is touched then.
         """
-        if params and params.get("cache_control"):
+        if params and marks_all(params):
+            return messages, 0
+        if not self.boilerplate and _nothing_to_find(messages):
             return messages, 0
         found, saved, _ = _all(messages, self._memory)
         return (found, saved) if saved else (messages, 0)
+
+
+def marks_all(params: Mapping[str, Any]) -> bool:
+    """Whether the request as a whole carries a mark, so that the provider may keep all of it."""
+    return any(params.get(mark) for mark in _MARKS)
+
+
+def _nothing_to_find(messages: Sequence[Message]) -> bool:
+    """Whether every message is a short text of plain words, as most are: a look at its letters tells."""
+    for message in messages:
+        content = message.get("content")
+        if type(content) is not str or worth_looking(content):
+            return False
+    return True
 
 
 def _all(messages: Sequence[Message], memory: _Memory) -> tuple[tuple[Message, ...], int, tuple[Step, ...]]:
