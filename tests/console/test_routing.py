@@ -20,7 +20,7 @@ from costconsole.console.pages import PAGES
 from costconsole.console.screens.entries_reader import Reader
 from costconsole.console.screens.routing import RoutingPage
 from costconsole.console.screens.routing_learnt import learnt_lines
-from costconsole.console.screens.routing_routers import verdict
+from costconsole.console.screens.routing_router_rows import verdict
 from costconsole.console.screens.routing_sheets import AskSheet, YesSheet
 from costconsole.console.widgets.table import LiveTable
 from costconsole.domain.errors import Refused, UsageProblem
@@ -408,7 +408,7 @@ async def test_a_changed_file_is_compared_with_what_it_was() -> None:
     source = RoutingSource(routing=FakeRouting(state(previous=before)))
     async with routing_page(source) as (app, pilot, page):
         await press(pilot, page, "w")
-        assert "before its last change, and now" in text(app)
+        assert "config before its last change" in text(app)
         await press(pilot, page, "x")
         assert source.routing.changed[-1][1] is before
         assert source.routing.changed[-1][2] == state().config
@@ -450,3 +450,25 @@ def test_the_curve_rises_from_nothing_to_all(charset: Any) -> None:
     dot = "o" if charset == "ascii" else "●"
     assert top.rstrip().endswith(dot)
     assert bottom[6] == dot
+
+
+# -- taking away
+
+
+async def test_tables_can_be_taken_away() -> None:
+    async with routing_page() as (_app, pilot, page):
+        assert page.copyable() == ("route", "answers")
+        export = page.exportable()
+        assert export is not None
+        assert export.name == "routes"
+        assert [row[:3] for row in export.rows] == [
+            ("answers", "both", 60_000), ("code", "both", 30_000), ("", "ledger", 20_000),
+            ("an old one", "ledger", 10_000), ("legal", "config", 0),
+        ]  # fmt: skip
+        await press(pilot, page, "tab")
+        assert page.copyable() == ("model", "gpt-4o")
+        row = json.loads((page.copyable(whole=True) or ("", ""))[1])
+        assert (row["name"], row["known_to"], row["calls"]) == ("gpt-4o", "both", 50_000)
+        export = page.exportable()
+        assert export is not None
+        assert export.name == "models"

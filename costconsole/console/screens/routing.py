@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -17,6 +16,7 @@ from costconsole.console.page import Export, Page
 from costconsole.console.routing_values import ConfigState, Learnt
 from costconsole.console.safe import safe
 from costconsole.console.screens.entries_reader import Reader
+from costconsole.console.screens.routing_away import row_document, switch_words, table_export
 from costconsole.console.screens.routing_learnt import learnt_lines
 from costconsole.console.screens.routing_routers import RoutersPanel
 from costconsole.console.screens.routing_sheets import YesSheet
@@ -321,20 +321,7 @@ class RoutingPage(Page):
         policy = self._ledger.policy if self._ledger is not None else None
         on = policy is None or bool(getattr(policy, name))
         word = "off" if on else "on"
-        what = {
-            "routing": "calls that leave the choice to the router go to the config's default model"
-            if on
-            else "calls that leave the choice to the router are routed again",
-            "minimization": "prompts are sent as they come"
-            if on
-            else "prompts are shortened again before they go out",
-        }[name]
-        about = (
-            f"It is {'on' if on else 'off'} in namespace {self.console_app.link.namespace}. "
-            f"Turned {word}, {what}.",
-            "Running applications that follow the policy do so within a second. It is written down in the "
-            "audit; the same key takes it back.",
-        )
+        about = switch_words(name, on, self.console_app.link.namespace)
         self.app.push_screen(
             YesSheet(f"Turn {name} {word}?", about, f"turn it {word}", partial(self._switch, name, not on))
         )
@@ -371,14 +358,7 @@ class RoutingPage(Page):
         if line is None:
             return None
         if whole:
-            figures = line.figures
-            document = {
-                "name": line.name,
-                "in": line.standing,
-                "calls": figures.calls,
-                "errors": figures.errors,
-            }
-            return "row", json.dumps({**document, "spend_usd": figures.spend_nano / 1e9})
+            return "row", row_document(line)
         return ("route" if isinstance(line, RouteLine) else "model"), line.name
 
     def exportable(self) -> Export | None:
@@ -389,27 +369,4 @@ class RoutingPage(Page):
         if self._state is None:
             return None
         models = self._table("models").has_focus or self._shown == "model"
-        lines = self._models if models else self._routes
-        names = (
-            "name",
-            "known_to",
-            "calls",
-            "errors",
-            "hits",
-            "spend_usd",
-            "saved_by_routing_usd",
-            "unpriced",
-        )
-        return Export(
-            "models" if models else "routes",
-            (*names, "p50_ms", "p95_ms"),
-            [
-                (
-                    line.name, line.standing, f.calls, f.errors, f.hits, f.spend_nano / 1e9,
-                    f.saved.routing / 1e9, f.unpriced, f.miss_latency.quantile(0.5),
-                    f.miss_latency.quantile(0.95),
-                )
-                for line in lines.values()
-                for f in (line.figures,)
-            ],
-        )  # fmt: skip
+        return table_export(self._models.values() if models else self._routes.values())

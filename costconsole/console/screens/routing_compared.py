@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from rich.cells import cell_len
+
 from costconsole.console.page import Export
 from costconsole.console.screens.entries_wrap import prefixed, wrap
 from costconsole.console.widgets.painted import Line, Span, fit
@@ -40,7 +42,7 @@ def asked_lines(asked: Asked, progress: Progress | None, width: int) -> list[Lin
     if asked.file:
         config = _name(asked.file)
     else:
-        config = "before its last change, and now" if asked.edited else "the one in use"
+        config = "before its last change" if asked.edited else "the one in use"
     prices = _name(asked.prices) if asked.prices else "those in use"
     spans: list[Span] = []
     for key, name, value in (
@@ -48,7 +50,7 @@ def asked_lines(asked: Asked, progress: Progress | None, width: int) -> list[Lin
         ("f", "config", config),
         ("p", "prices", prices),
     ):
-        spans += [(f"{key} ", "accent"), (f"{name} ", "muted"), (f"{visible(value)}   ", "strong")]
+        spans += [(f"{key} ", "accent"), (f"{name} ", "muted"), (f"{visible(value)}  ", "strong")]
     if progress is not None:
         routed = f" · {count(progress.routed)} prompts routed anew" if progress.routed else ""
         words = f"{count(progress.done)} of {count(progress.total)} calls{routed} · Esc stops"
@@ -128,7 +130,7 @@ def _summary(found: WhatIf, tz: tzinfo | None, digits: int, width: int) -> list[
 def _table(title: str, changes: Sequence[Change], digits: int, width: int) -> list[Line]:
     room = width - sum(_NUMBERS) - len(_NUMBERS)
     name = max(_LEAST_NAME, min(_MOST_NAME, room))
-    heads = ("calls", "then", "before $", "after $", "change $")
+    heads = ("calls", "after", "before $", "after $", "change $")
     made: list[Line] = [
         (
             (fit(title, name), "accent"),
@@ -149,9 +151,13 @@ def _table(title: str, changes: Sequence[Change], digits: int, width: int) -> li
             f"{sign}{dollars(less, digits)}",
         )
         inks = ("text", "text", "text", "text", "good" if less < 0 else "warn" if less > 0 else "muted")
+        shown = visible(change.name) or "(no route)"
+        if cell_len(shown) > name:
+            made += wrap(((shown, "text"),), width)
+            shown = ""
         made.append(
             (
-                (fit(visible(change.name) or "(no route)", name), "text"),
+                (fit(shown, name), "text"),
                 *(
                     (" " + fit(value, cells, right=True), ink)
                     for value, cells, ink in zip(values, _NUMBERS, inks, strict=True)

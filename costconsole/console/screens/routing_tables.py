@@ -51,7 +51,7 @@ MODEL_COLUMNS = (
     Column("spend", "spend $", 8, "right", sort=True),
     Column("errors", "err %", 5, "right", sort=True),
     Column("p95", "p95 ms", 6, "right", sort=True, drop=2),
-    Column("state", "state", 8, drop=6),
+    Column("state", "state", 9, drop=6),
 )
 
 
@@ -238,7 +238,8 @@ def _error_rate(f: Figures) -> float | None:
 
 
 def _priced(f: Figures) -> bool:
-    return f.unpriced < f.calls
+    """Whether anything is known of what these calls cost; failures that cost nothing say nothing."""
+    return f.unpriced < f.calls and bool(f.baseline_nano or not f.unpriced)
 
 
 def _slices(view: LedgerView | None, dimension: str) -> tuple[Slice, ...]:
