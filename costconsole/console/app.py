@@ -20,6 +20,8 @@ from textual.theme import Theme
 from textual.timer import Timer
 from textual.widget import Widget
 
+from costconsole.console.alarm import EVERY_S as ALARM_EVERY_S
+from costconsole.console.alarm import AlarmWatch
 from costconsole.console.frame import MainScreen
 from costconsole.console.header import Status
 from costconsole.console.keymap import APP_BINDINGS
@@ -88,6 +90,7 @@ class CostConsoleApp(App[None], inherit_bindings=False):
             on_bug=self._on_bug,
             clock=clock,
         )
+        self._alarm = AlarmWatch(source, lambda: self._main.show_status(self._status()))
         self._told_link: tuple[object, ...] = ()
         self._reading: asyncio.Task[None] | None = None
         self._main = MainScreen(self._pages)
@@ -117,6 +120,7 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self._main.show_status(self._status())
         self.call_after_refresh(self._begin)
         self.set_interval(_TERMINAL_CHECK_S, self._check_terminal)
+        self.set_interval(ALARM_EVERY_S, self.look_for_alarm)
         self.app_resume_signal.subscribe(self, self._resumed)
 
     async def _begin(self) -> None:
@@ -127,6 +131,11 @@ class CostConsoleApp(App[None], inherit_bindings=False):
         self._reading = asyncio.create_task(self._poller.run(), name="poll")
         if self._main.page is None:
             await self._open(self._pages[0])
+
+    def look_for_alarm(self) -> None:
+        """See whether labels refute a threshold; it is said on every page."""
+        if self.link.state == "live" and not self.paused:
+            self.run_worker(self._alarm.look(), group="alarm", exit_on_error=False)
 
     def _resumed(self, _app: App[None]) -> None:
         """Back from the shell: terminals give back an empty screen."""
@@ -186,6 +195,7 @@ class CostConsoleApp(App[None], inherit_bindings=False):
             self.tz,
             self._paused_ms,
             quiet,
+            self._alarm.words,
         )
 
     @property

@@ -15,7 +15,10 @@ from costconsole.domain.text import first_words, visible
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the header shows. `quiet`: the last refresh changed nothing; the clock then has no seconds."""
+    """What the header shows. `quiet`: the last refresh changed nothing; the clock then has no seconds.
+
+    `alarm`: what is wrong whatever page is open.
+    """
 
     link: Link
     interval_s: float
@@ -24,6 +27,7 @@ class Status:
     tz: tzinfo | None = None
     paused_ms: int | None = None
     quiet: bool = False
+    alarm: str = ""
 
 
 def state_words(status: Status) -> list[Line]:
@@ -100,10 +104,10 @@ def header_line(status: Status, width: int) -> Line:
 
 
 def banner_line(status: Status, width: int) -> Line:
-    """Why the figures are old and what happens next, in one line; empty while all is well."""
+    """Why the figures are old and what happens next, else the alarm; empty while all is well."""
     link = status.link
     if not link.is_old or status.paused_ms is not None:
-        return ()
+        return _alarm_line(status.alarm, width) if status.alarm else ()
     mark = "✗" if link.state == "down" else "◌"
     what = f"figures of {clock(link.read_ms, status.tz)}" if link.read_ms else "no figures yet"
     reason = visible(link.reason)
@@ -113,3 +117,10 @@ def banner_line(status: Status, width: int) -> Line:
         (reason if cell_len(reason) <= room else fit(reason, room), "text"),
         (f"  {what}", "muted"),
     )
+
+
+def _alarm_line(alarm: str, width: int) -> Line:
+    where = "  page 4"
+    room = max(10, width - len(where) - 4)
+    words = visible(alarm)
+    return ((" ✗ ", "bad"), (words if cell_len(words) <= room else fit(words, room), "bad"), (where, "muted"))

@@ -388,3 +388,18 @@ async def test_what_is_shown_can_be_taken_away() -> None:
         assert export is not None
         assert len(export.rows) == len(page._view.steps if page._view else ())
         assert texts_of(["x:0001"])["x:0001"][0] == "Can I get a refund after 21 days?"
+
+
+async def test_a_refuted_threshold_in_force_is_said_on_every_page() -> None:
+    async with thresholds_page() as (app, pilot, page, known):
+        known.alarming = "threshold 0.95 of all look-ups is refuted: 9 of 60 labelled hits are wrong"
+        app.look_for_alarm()
+        await settled(pilot, page)
+        for key in ("1", "2", "4"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert "✗ threshold 0.95 of all look-ups is refuted" in text(app)
+        known.alarming = ""
+        app.look_for_alarm()
+        await settled(pilot, page)
+        assert "is refuted: 9 of 60" not in text(app)

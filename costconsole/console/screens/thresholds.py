@@ -222,6 +222,7 @@ class ThresholdsPage(Page):
             self._focus_panel()
         self._draw()
         self.refresh_bindings()
+        self.console_app.look_for_alarm()
 
     # -- drawing
 

@@ -13,7 +13,7 @@ from costconsole.console.safe import join, safe
 from costconsole.console.screens.entries_wrap import wrap
 from costconsole.console.sheet import Sheet
 from costconsole.console.threshold_view import GuardLine
-from costconsole.console.widgets.painted import Line, Painted, fit
+from costconsole.console.widgets.painted import Line, Painted, fit, width_of
 
 
 class AskSheet(Sheet):
@@ -56,7 +56,10 @@ class AskSheet(Sheet):
         lines = self._lines
 
         def folded(width: int, _height: int) -> list[Line]:
-            return [part for line in lines for part in (wrap(line, width) if line else [()])]
+            # What fits stays as it is: folding would take the space that keeps columns apart.
+            return [
+                part for line in lines for part in (wrap(line, width) if width_of(line) > width else [line])
+            ]
 
         self.query_one("#said", Painted).paint(folded)
         yes, no = self._words
