@@ -214,6 +214,12 @@ class RedisRouting:
 
     # -- switches
 
+    async def policy(self) -> Policy | None:
+        from costconsole.cache.policy import aread_policy
+
+        caches, ledger = self._clients()
+        return None if caches is ledger else await aread_policy(caches, self._keys)
+
     async def switch(self, name: str, on: bool) -> Policy:
         from costconsole.cache.author import this_author
         from costconsole.cache.policy import awrite_policy

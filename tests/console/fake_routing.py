@@ -212,12 +212,16 @@ class FakeRouting:
     outcome: WhatIf = FOUND
     gate: asyncio.Event | None = None
     problem: Problem | None = None
+    apart: Policy | None = None
     changed: list[tuple[Any, ...]] = field(default_factory=list)
     looked: int = 0
 
     async def state(self) -> ConfigState:
         self.looked += 1
         return self.now
+
+    async def policy(self) -> Policy | None:
+        return self.apart
 
     async def learnt(self, config: RoutingConfig) -> Learnt:
         return self.known

@@ -271,6 +271,14 @@ async def test_a_switch_that_is_off_is_turned_on() -> None:
         assert source.routing.changed == [("minimization", True)]
 
 
+async def test_the_policy_of_the_caches_counts_where_the_ledger_is_elsewhere() -> None:
+    source = RoutingSource(routing=FakeRouting(apart=Policy(version=9, routing=False)))
+    async with routing_page(source) as (app, pilot, page):
+        assert "routing ✗ off" in text(app)
+        await press(pilot, page, "o", "y")
+        assert source.routing.changed == [("routing", True)]
+
+
 async def test_read_only_says_why() -> None:
     source = RoutingSource(writable=False)
     async with routing_page(source) as (app, pilot, page):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from costconsole.console.redis_source import RedisSource
 from costconsole.console.routing_source import interval
+from costconsole.demo.server import EmbeddedRedis
 from costconsole.domain.errors import Refused, UsageProblem
 from costconsole.embedding.embedder import Embedding
 from costconsole.ledger.ledger import Ledger
@@ -106,6 +107,18 @@ async def test_a_switch_is_written_audited_and_announced(redis_url: str, client:
         assert json.loads(entry[1][b"after"]) == {"routing": "0"}
         with pytest.raises(UsageProblem):
             await source.routing.switch("exact", False)
+
+
+async def test_the_policy_is_that_of_the_caches_server(
+    redis_url: str, fresh_server: Callable[..., EmbeddedRedis]
+) -> None:
+    async with opened(redis_url, ledger_url=fresh_server().url) as source:
+        await source.routing.switch("minimization", False)
+        found = await source.routing.policy()
+        assert found is not None
+        assert not found.minimization
+    async with opened(redis_url) as source:
+        assert await source.routing.policy() is None
 
 
 async def test_read_only_changes_nothing(redis_url: str, client: Any) -> None:

@@ -37,7 +37,7 @@ from costconsole.console.source import Link
 from costconsole.console.widgets.painted import Line, Painted
 from costconsole.console.widgets.table import LiveTable
 from costconsole.domain.errors import Problem
-from costconsole.domain.figures import Figures, LedgerView
+from costconsole.domain.figures import Figures, LedgerView, Policy
 
 View = Literal["tables", "route", "model", "config", "learnt", "routers", "whatif"]
 _CLASSES = {"routers": "-routers", "whatif": "-whatif", "tables": ""}
@@ -79,6 +79,8 @@ class RoutingPage(Page):
         super().__init__()
         self._state: ConfigState | None = None
         self._ledger: LedgerView | None = None
+        self._apart: Policy | None = None
+        """The policy, where it isn't on the ledger's server."""
         self._learnt: tuple[object, Learnt] | None = None
         self._shown: View = "tables"
         self._of = ""
@@ -159,6 +161,9 @@ class RoutingPage(Page):
     async def _read_state(self) -> None:
         try:
             state = await self.source.routing.state()
+            policy = (
+                await self.source.routing.policy() if self.console_app.link.state == "live" else self._apart
+            )
         except Problem as problem:
             self.say(str(problem), bad=True)
             return
@@ -167,8 +172,8 @@ class RoutingPage(Page):
             return
         finally:
             self._looking = None
-        if state is not self._state and self.is_attached:
-            self._state = state
+        if (state is not self._state or policy != self._apart) and self.is_attached:
+            self._state, self._apart = state, policy
             self.whatif.take(state)
             self._draw()
 
@@ -222,12 +227,16 @@ class RoutingPage(Page):
                 table.border_subtitle = safe(note or legend)
         self._draw_detail()
 
+    @property
+    def _policy(self) -> Policy | None:
+        return self._apart or (self._ledger.policy if self._ledger is not None else None)
+
     def _draw_head(self) -> None:
         ledger, link = self._ledger, self.console_app.link
         self.query_one("#head", Painted).paint(
             lambda width, _height: head_lines(
                 self._state,
-                ledger.policy if ledger is not None else None,
+                self._policy,
                 writable=link.writable or link.state != "live",
                 present=ledger is None or ledger.present,
                 width=width,
@@ -318,7 +327,7 @@ class RoutingPage(Page):
         return ""
 
     def action_switch(self, name: str) -> None:
-        policy = self._ledger.policy if self._ledger is not None else None
+        policy = self._policy
         on = policy is None or bool(getattr(policy, name))
         word = "off" if on else "on"
         about = switch_words(name, on, self.console_app.link.namespace)
@@ -342,6 +351,7 @@ class RoutingPage(Page):
         finally:
             self._doing = None
         self.say(f"{name} is {'on' if on else 'off'} (version {policy.version} of the policy)")
+        self._look()
         self.console_app.action_refresh_now()
 
     # -- taking away
