@@ -20,7 +20,8 @@ _MOST = 500
 """A window holds at most so many matches where values tell them apart: a millisecond to sort."""
 _FIRST_PAGES = 8
 _SERVER_LIMIT_S = 0.45
-_WIDEST = 1e15
+_WIDE = 1e15
+"""A window as wide as this is beyond all times in seconds: then the index is asked how wide its values are."""
 _STEPS = 100
 
 
@@ -110,10 +111,19 @@ class _Asked:
         top = time.time() if first is None else first
         return top, top + self.sign * 3600.0 if further is None else further
 
-    def _at(self, offset: int) -> Command:
+    async def width(self) -> float:
+        """How far apart the first and the last value are, at most: entries may have other units, or clocks."""
+        replies = await arun_all(self.client, [self._at(0, "ASC"), self._at(0, "DESC")])
+        least, most = _value(replies[0]), _value(replies[1])
+        if least is None or most is None:
+            return 0.0
+        # What the server says of them is rounded.
+        return 1.01 * (most - least) + 1e-3 * max(abs(least), abs(most))
+
+    def _at(self, offset: int, order: str = "") -> Command:
         return (
             "FT.SEARCH", self.index, "*", "WITHOUTCOUNT", "RETURN", 1, self.field,
-            "SORTBY", self.field, self.order, "LIMIT", offset, 1, "DIALECT", 2,
+            "SORTBY", self.field, order or self.order, "LIMIT", offset, 1, "DIALECT", 2,
         )  # fmt: skip
 
 
@@ -136,6 +146,7 @@ async def _far(asked: _Asked, place: IndexPlace, count: int) -> str:
         top, span = float(place.value), place.span * 1.5
     span = max(span, abs(top) * 1e-12)
     narrow, wide, far = top, None, top + asked.sign * span
+    widest: float | None = None
     for _ in range(_STEPS):
         found = await asked.matches(repr(far))
         if count <= found <= asked.most:
@@ -143,8 +154,11 @@ async def _far(asked: _Asked, place: IndexPlace, count: int) -> str:
         if found < count:
             narrow = far
             span *= 4
-            if wide is None and span > _WIDEST:
-                return asked.end
+            if wide is None and span > _WIDE:
+                widest = await asked.width() if widest is None else widest
+                # One step further than all values: a window that has them all needs no bound.
+                if span > 4 * widest:
+                    return asked.end
         else:
             wide = far
         far = top + asked.sign * span if wide is None else (narrow + wide) / 2

@@ -398,3 +398,41 @@ async def test_emoji_and_words_in_typographic_quotes_are_found(client: Any, acli
     assert await found("carrier's fault") == await found("carrier’s") == [prompts[3]]
     assert await found("❤") == await found("❤️") == [prompts[4]]
     assert await found("carrier’x") == []
+
+
+@pytest.mark.parametrize("unit_s", [1e-3, 1e-6, 1e-9], ids=["ms", "us", "ns"])
+async def test_a_page_sorts_few_entries_however_far_times_lie_apart(
+    client: Any, aclient: Any, monkeypatch: pytest.MonkeyPatch, unit_s: float
+) -> None:
+    """150 entries have their times in another unit, so that they seem to lie thousands of years ahead."""
+    redisvl_index(client, "llmcache")
+    ages: dict[str, float] = {}
+    pipe = client.pipeline(transaction=False)
+    for number in range(3_000):
+        at = 1795376580 + number * 7
+        written = f"{at / unit_s:.0f}" if number % 20 == 7 else f"{at}.25"
+        key, fields = redisvl_entry("llmcache", f"p{number}", at=written)
+        pipe.hset(key, mapping=fields)
+        ages[key] = float(written)
+    pipe.execute()
+    search = await searching(aclient, budget_s=30)
+    sorted_at_once: list[int] = []
+    plain = aclient.execute_command
+
+    async def watched(*words: Any, **options: Any) -> Any:
+        reply = await plain(*words, **options)
+        if words[0] == "FT.SEARCH" and "SORTBY" in words and "WITHOUTCOUNT" not in words:
+            sorted_at_once.append(reply[0])
+        return reply
+
+    monkeypatch.setattr(aclient, "execute_command", watched)
+    found: list[str] = []
+    cursor = None
+    for _ in range(5):
+        page = await search.newest("llmcache", 100, cursor)
+        found += [entry.key for entry in page]
+        cursor = page.next
+    assert [ages[key] for key in found] == sorted(ages.values(), reverse=True)[:500]
+    assert len(set(found)) == 500
+    assert sorted_at_once
+    assert max(sorted_at_once) <= 1_000
