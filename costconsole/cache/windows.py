@@ -21,7 +21,7 @@ _MOST = 500
 _FIRST_PAGES = 8
 _SERVER_LIMIT_S = 0.45
 _WIDE = 1e15
-"""A window as wide as this is beyond all times in seconds: then the index is asked how wide its values are."""
+"""Wider than all times in seconds: from there on the index is asked how far apart its values are."""
 _STEPS = 100
 
 
@@ -112,7 +112,7 @@ class _Asked:
         return top, top + self.sign * 3600.0 if further is None else further
 
     async def width(self) -> float:
-        """How far apart the first and the last value are, at most: entries may have other units, or clocks."""
+        """How far apart the first and the last value are, at most: units and clocks may differ."""
         replies = await arun_all(self.client, [self._at(0, "ASC"), self._at(0, "DESC")])
         least, most = _value(replies[0]), _value(replies[1])
         if least is None or most is None:
