@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STEPS = tuple(round(FLOOR + 0.005 * step, 4) for step in range(60))
 _PILOT = 0.3
 _MOST_DRAWS = 100
-_NEARLY, _LIKELY = 0.8, 0.5
+_NEARLY, _LIKELY = 0.6, 0.5
 """The lowest of nearly as good and likely ones is taken: labels from there count higher up as well."""
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from costconsole.cache import ratchet
 from costconsole.cache.policy import Author
 from costconsole.calibration.events import Event
-from costconsole.calibration.feedback import mark_wrong, take_back
-from costconsole.calibration.store import pair_of, read_labels
+from costconsole.calibration.feedback import mark_wrong, mark_wrong_sync, take_back, take_back_sync
+from costconsole.calibration.store import pair_of, parse_labels, read_labels
 from costconsole.redis_store.keys import Keys
 
 KEYS = Keys()
@@ -52,6 +52,21 @@ async def test_an_entry_of_another_library_is_only_labelled(aclient: Any) -> Non
     assert not await aclient.exists(KEYS.ratchet)
     assert await take_back(aclient, KEYS, done, ME)
     assert await read_labels(aclient, KEYS) == {}
+
+
+def test_the_same_without_an_event_loop(client: Any) -> None:
+    done = mark_wrong_sync(client, KEYS, KEY, 0.95, ME, query="Is it open?", cached="Is it closed?")
+    assert done.sentence == "labelled as wrong, served from similarity 0.96 only"
+    (kept,) = parse_labels(client.hgetall(KEYS.labels)).values()
+    assert (kept.pair, kept.verdict) == (pair_of("Is it open?", "Is it closed?"), "different")
+    assert take_back_sync(client, KEYS, done, ME)
+    assert not client.exists(KEYS.labels)
+    assert [fields[b"what"] for _, fields in client.xrange(KEYS.audit)] == [
+        b"wrong_hit",
+        b"label",
+        b"label",
+        b"wrong_hit_undone",
+    ]
 
 
 async def _raised(client: Any) -> float | None:

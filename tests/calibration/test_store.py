@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from costconsole.cache.policy import Author
@@ -18,6 +19,9 @@ from costconsole.calibration.store import (
 )
 from costconsole.domain.call import Call, Outcome
 from costconsole.redis_store.keys import Keys
+from tests.cache.filling import searching
+from tests.cache.recording import load, replay
+from tests.cache.writers.provider import ANSWERS, small_vector
 from tests.calibration.worlds import event
 
 KEYS = Keys("default")
@@ -109,6 +113,27 @@ async def test_texts_come_from_the_entry_and_are_empty_when_it_is_gone(aclient: 
     )
     assert (here.cached, here.answer) == ("cached?", "yes")
     assert (gone.cached, gone.answer) == ("", "")
+
+
+async def test_texts_are_read_as_each_library_keeps_them(client: Any, aclient: Any) -> None:
+    # GPTCache keeps its questions as JSON.
+    replay(client, load("gptcache"), lambda text: struct.pack("<8f", *small_vector(text)))
+    await aclient.hset("entry", mapping={"prompt": "cached?", "response": "yes"})
+    caches = (await searching(aclient)).caches
+    asked = [
+        event("a", 0.9, None, neighbor="gptcache:questions:1"),
+        event("b", 0.9, None, neighbor="gptcache:questions:999"),
+        event("c", 0.9, None, neighbor="entry"),
+    ]
+    found = await with_texts(aclient, asked, caches=caches)
+    france = "What is the capital of France?"
+    assert [(one.cached, one.answer) for one in found] == [
+        (france, ANSWERS[france]),
+        ("", ""),
+        ("cached?", "yes"),
+    ]
+    # Read as our own form, they would look as if they were gone.
+    assert (await with_texts(aclient, asked[:1]))[0].cached == ""
 
 
 async def test_betterdb_remembers_similarities(aclient: Any) -> None:
