@@ -338,7 +338,7 @@ async def test_a_threshold_is_set_with_when_it_takes_effect_and_taken_back() -> 
     async with routing_page(source) as (app, pilot, page):
         await press(pilot, page, "s", "t")
         assert isinstance(app.screen, AskSheet)
-        assert "at the next start of what uses the router" in " ".join(text(app).split())
+        assert "counts from the next start of what uses the router" in " ".join(text(app).split())
         app.screen.query_one(Input).value = "1.5"
         await press(pilot, page, "enter")
         assert "is not possible" in text(app)
@@ -458,6 +458,26 @@ def test_the_curve_rises_from_nothing_to_all(charset: Any) -> None:
     dot = "o" if charset == "ascii" else "●"
     assert top.rstrip().endswith(dot)
     assert bottom[6] == dot
+
+
+async def test_what_was_learnt_is_read_once_the_config_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = RoutingSource()
+    gate, known = asyncio.Event(), source.routing.state
+
+    async def late() -> Any:
+        await gate.wait()
+        return await known()
+
+    monkeypatch.setattr(source.routing, "state", late)
+    async with console(source, pages=PAGES) as (app, pilot):
+        await pilot.press("5", "a")
+        await pilot.pause()
+        page = app.page
+        assert isinstance(page, RoutingPage)
+        assert "APGR" not in text(app)
+        gate.set()
+        await settled(pilot, page)
+        assert "APGR 0.63" in text(app)
 
 
 # -- taking away

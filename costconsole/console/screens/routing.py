@@ -176,6 +176,8 @@ class RoutingPage(Page):
             self._state, self._apart = state, policy
             self.whatif.take(state)
             self._draw()
+            if self._shown == "learnt" and (self._learnt is None or self._learnt[0] is not state.config):
+                self._read_learnt()
 
     def _read_learnt(self) -> None:
         if self._doing is None and self._state is not None:

@@ -47,7 +47,11 @@ def _labels(learnt: Learnt, width: int) -> list[Line]:
     made += wrap(
         (
             (f"{percent(learnt.accuracy)} %{band}", "strong"),
-            (f" right on prompts that were not learnt from, of {count(learnt.labels)} labels (95 %)", "text"),
+            (
+                " right (95 % interval) on prompts that were not learnt from, of "
+                f"{count(learnt.labels)} labels",
+                "text",
+            ),
         ),
         width,
     )

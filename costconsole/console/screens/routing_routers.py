@@ -179,7 +179,7 @@ class RoutersPanel(Vertical):
             return
         about = (
             f"Route {one.route} of {one.router}: taken above a similarity of {one.threshold:g} now.",
-            f"It is {EFFECTS['next start']}; {one.sentence}.",
+            f"A change counts from the next start of what uses the router: {one.sentence}.",
             f"In code: {one.line}",
             "Enter sets it; it is written down in the audit, and can be taken back.",
         )
