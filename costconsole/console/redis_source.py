@@ -111,6 +111,8 @@ class RedisSource:
         await self._discovery.forget()
         if self._lab is not None:
             await self._lab.close()
+        if self._thresholds is not None:
+            self._thresholds.close()
         if self._embedder is not None:
             self._embedder.close()
         if self._earlier is not None:

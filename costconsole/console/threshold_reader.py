@@ -28,6 +28,7 @@ class ThresholdReader:
         self._make_ledger = make_ledger
         self._keys = keys
         self._sync: Any = None
+        self._ledger: Any = None
         self._log: LookupLog | None = None
         self._texts: dict[str, tuple[str, str]] = {}
         self._labels: dict[str, Label] = {}
@@ -38,8 +39,8 @@ class ThresholdReader:
         from costconsole.console.threshold_log import LookupLog
 
         if self._log is None:
-            ledger = self._make_ledger() if self._make_ledger is not None else self._reader()
-            log = LookupLog(ledger, self._keys)
+            self._ledger = self._make_ledger() if self._make_ledger is not None else self._reader()
+            log = LookupLog(self._ledger, self._keys)
             log.read(progress)
             self._log = log
         else:
@@ -85,3 +86,10 @@ class ThresholdReader:
                 if not isinstance(reply, Exception) and reply[0] is not None:
                     self._texts[key] = text(reply[0]), text(reply[1])
         return {key: self._texts[key] for key in wanted if key in self._texts}
+
+    def close(self) -> None:
+        """Cut the connections: a thread that waits for an answer waits no longer."""
+        for client in (self._sync, self._ledger):
+            pool = getattr(client, "connection_pool", None)
+            if pool is not None:
+                pool.disconnect(inuse_connections=True)

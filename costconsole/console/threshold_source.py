@@ -70,6 +70,10 @@ class Thresholds:
 
     # -- reading
 
+    def close(self) -> None:
+        """Cut the connections of the threads."""
+        self._read.close()
+
     async def view(
         self,
         scope: Scope = ALL,
