@@ -243,7 +243,7 @@ async def test_labels_are_kept_one_by_one_and_taken_back() -> None:
         await settled(pilot, page)
         sheet = app.screen
         assert isinstance(sheet, LabelSheet)
-        assert "drawn from all from .70 on" in text(app)
+        assert "25 % drawn uniformly from .70 on, the rest from .90" in text(app)
         assert "numbers differ" in text(app)
         first = sheet.event
         assert first is not None

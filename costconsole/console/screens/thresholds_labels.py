@@ -186,8 +186,9 @@ class LabelSheet(Sheet):
             drawn = ""
             if pairs is not None and pairs.events:
                 first += f" · pair {min(self._at + 1, len(pairs.events))} of {len(pairs.events)}"
-                drawn = f"{100 * pairs.wide // len(pairs.events)} % drawn from all from {number(FLOOR)} on"
-                drawn += f", the rest from {number(pairs.drawn_from)}; never the most interesting first"
+                drawn = f"{100 * pairs.wide // len(pairs.events)} % drawn uniformly from {number(FLOOR)} on, "
+                drawn += f"the rest from {number(pairs.drawn_from)}"
+                drawn += f"; {pairs.gone:,} drawn are gone" if pairs.gone else ""
             said: list[Line] = [((first, "strong"),), ((drawn, "muted"),), *missing_words(view)]
             return [*said, (words,)]
 
