@@ -119,6 +119,10 @@ def _word(term: str, *, last: bool) -> str:
     if _UNSPACED.search(term):
         return f"*{escaped}*"
     words = [escaped, *(dressed.format(escaped) for dressed in _DRESSED)]
+    if not term.isascii():
+        # Of most scripts an index keeps capital letters as they were written, and finds only the same.
+        capital = {escaped.capitalize(), escaped.upper()} - {escaped}
+        words += sorted(dressed.format(one) for one in capital for dressed in ("{}", "«{}»", "„{}“", "{}…"))
     if last and len(term) >= _SHORTEST_PREFIX:
         words += [f"{escaped}*", *(f"{opening}{escaped}*" for opening in "“„‘«»—–…")]
     else:

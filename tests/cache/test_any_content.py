@@ -18,7 +18,7 @@ from costconsole.redis_store.probe import probe
 from costconsole.redis_store.target import parse_target
 from tests.cache.contents import MAPPINGS, WRITERS
 from tests.cache.evicting import WHO, stored
-from tests.cache.filling import KEYS
+from tests.cache.filling import KEYS, redisvl_entry, redisvl_index
 from tests.cache.vectors import unit
 
 Pairs = list[tuple[str, str]]
@@ -103,3 +103,56 @@ def test_any_content_is_read_evicted_and_restored_as_it_was(
         client.execute_command("FT.DROPINDEX", index)
     client.flushall()
     asyncio.run(there_and_back(redis_url, client, library, pairs))
+
+
+WORDS = {
+    "首都": 0,
+    "الساعة": 1,
+    "Київ": 2,
+    "grüße": 2,
+    "snowman\N{SNOWMAN}": None,
+    "fuzzy": 9,
+    "empty answer": 6,
+}
+"""Words that a person types, and the prompt that has them (None: no prompt has)."""
+
+
+@pytest.mark.parametrize("library", [name for name, writer in WRITERS.items() if writer.prompts])
+async def test_any_script_is_found_by_text(redis_url: str, client: redis.Redis, library: str) -> None:
+    writer = WRITERS[library]
+    writer.prepare(client)
+    keys = [writer.write(client, prompt, answer, unit(1)) for prompt, answer in SEEN_NOWHERE]
+    aclient = connect_async(parse_target(redis_url))
+    caches = await find_caches(aclient, None, KEYS, mappings=MAPPINGS)
+    search = EntrySearch(aclient, caches, KEYS, budget_s=5)
+    for word, at in WORDS.items():
+        found = [entry.key for entry in await search.by_text(word, writer.cache or None, 100)]
+        assert found == ([] if at is None else [keys[at]]), word
+    await aclient.aclose()
+
+
+async def test_bytes_that_are_no_text_are_shown_found_and_restored_as_they_were(
+    redis_url: str, client: redis.Redis
+) -> None:
+    redisvl_index(client, "llmcache")
+    key, fields = redisvl_entry("llmcache", "refund", vector=unit(1))
+    fields |= {"prompt": b"refund \xc3\x28 \xff now", "response": b"\x80\xfe yes \x00\xed\xa0\x80"}
+    odd = key.encode() + b"\xff"
+    for name in (key.encode(), odd):
+        client.hset(name, mapping=fields)
+    before = {name: client.dump(name) for name in (key.encode(), odd)}
+    aclient = connect_async(parse_target(redis_url))
+    server = await probe(aclient, namespace=KEYS.namespace)
+    search = EntrySearch(aclient, await find_caches(aclient, server, KEYS), KEYS, budget_s=5)
+    found = [entry for entry in await search.by_text("refund") if entry.key == key]
+    assert [entry.prompt for entry in found] == ["refund \\xc3( \\xff now"]
+    near = await search.by_vector(unit(1), "llmcache", k=10)
+    assert key in {entry.key for entry in near}
+    eviction = Eviction(aclient, search, KEYS, server, WHO)
+    preview = await eviction.preview(Selection(caches=("llmcache",)))
+    done = await eviction.evict(preview.selection)
+    assert done.skipped == ()
+    assert not client.exists(key)
+    await eviction.undo(done.undo_id)
+    assert {name: client.dump(name) for name in before} == before
+    await aclient.aclose()
