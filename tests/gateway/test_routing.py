@@ -17,12 +17,11 @@ from costconsole.domain.errors import UsageProblem
 from costconsole.embedding.local import LocalEmbedder
 from costconsole.gateway.errors import ProviderError
 from costconsole.redis_store.keys import Keys
-from costconsole.routing import meaning
 from costconsole.routing.centroids import PROBE, as_row
 from costconsole.routing.head import Head
 from costconsole.routing.model import TASKS
 from costconsole.routing.surface import FEATURES
-from costconsole.routing.trained import save_trained
+from costconsole.routing.trained import load_trained, save_trained
 from tests.gateway.conftest import Ledgered, Make, until
 
 SIMPLE = "Summarize the following release notes in two sentences."
@@ -183,8 +182,9 @@ def test_while_something_new_is_read_the_old_decides(
     router = make_gateway(routing=config).routing.router
     assert router.wait(60)
     held = threading.Event()
-    read = meaning.load_trained
-    monkeypatch.setattr(meaning, "load_trained", lambda *given: held.wait(20) and read(*given))
+    monkeypatch.setattr(
+        "costconsole.routing.meaning.load_trained", lambda *given: held.wait(20) and load_trained(*given)
+    )
     router.reload()
     assert router.status == "ready"
     held.set()
