@@ -23,7 +23,8 @@ STEPS = tuple(round(FLOOR + 0.005 * step, 4) for step in range(60))
 _PILOT = 0.3
 _MOST_DRAWS = 100
 _NEARLY, _LIKELY = 0.6, 0.5
-"""The lowest of nearly as good and likely ones is taken: labels from there count higher up as well."""
+"""The lowest of nearly as good and likely ones is taken: labels from there count higher up as well, and
+where there are many more than the fewest that certify anything, few are wasted."""
 
 
 def pilot_size(max_error: float, confidence: float = 0.95, plan: int = 0) -> int:
@@ -65,7 +66,9 @@ def aim(
     worth = chance * hits
     if worth.max() > 1e-3 * hits.max():
         best = int(worth.argmax())
-        as_good = (worth >= _NEARLY * worth[best]) & (chance >= min(float(chance[best]), _LIKELY))
+        scarce = min(1.0, 2.0 * fewest(0, max_error, 1.0 - confidence) / more)
+        likely = chance >= min(float(chance[best]), scarce * _LIKELY)
+        as_good = likely & (worth >= scarce * _NEARLY * worth[best])
         return float(steps[int(np.flatnonzero(as_good)[0])])
     expected = np.median(rates, axis=0)
     seen = np.flatnonzero(hits > 0)
