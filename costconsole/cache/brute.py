@@ -70,7 +70,9 @@ async def nearest_by_reading(
         total = "" if cache.entries is None else f" of {cache.entries:,}"
         notes.append(f"compared {compared:,}{total} vectors of {cache.name}, which has no index to ask")
     if other:
-        notes.append(f"{other:,} vectors of {cache.name} have other dimensions than the model in use")
+        vectors = "vector" if other == 1 else "vectors"
+        have = "has" if other == 1 else "have"
+        notes.append(f"{other:,} {vectors} of {cache.name} {have} other dimensions than the model in use")
     found = heapq.nlargest(k, best.items(), key=lambda pair: pair[1])
     return Compared(tuple(found), "; ".join(notes))
 

@@ -108,7 +108,7 @@ async def test_embeddings_of_every_content_are_found_and_searched(aclient: Any, 
         (TEXTS[1], 0.8),
         (TEXTS[2], 0.6),
     ]
-    assert page.note == "1 vectors of embedcache have other dimensions than the model in use"
+    assert page.note == "1 vector of embedcache has other dimensions than the model in use"
     whole = await search.entry(page[0].key)
     assert whole is not None
     assert json.loads(dict(whole.fields)["metadata"]) == {"ü": "✓"}
