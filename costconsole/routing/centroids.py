@@ -92,11 +92,14 @@ class TaskCentroids(Centroids):
         super().__init__(groups)
         tasks = [task_of(name) for name in self.names]
         self._tasks = np.array([tasks.index(task) for task in TASKS])
+        self._first = self.starts[self._tasks]
 
     def compare(self, vector: Floats) -> tuple[Floats, Floats]:
         """For each of `TASKS`, the similarity to its nearest group's centroid, and to its nearest example."""
-        centroids, nearest = super().compare(vector)
-        return self._of_tasks(centroids), self._of_tasks(nearest)
+        import numpy as np
+
+        nearest = np.maximum.reduceat(self.examples @ vector, self._first)
+        return self._of_tasks(self.centroids @ vector), nearest
 
     def similarities(self, vectors: Floats) -> Floats:
         """Rows of similarities to the nearest centroid of each of `TASKS`, for rows of vectors."""
