@@ -104,7 +104,7 @@ def _semantic(cache: CacheCheck, answered: bool, charset: Charset) -> Row:
     if nearest is None:
         # What stands in the way is told of the nearest that counts: other scopes are another's.
         mine = [one for one in cache.near if one.verdict not in ("scope", "expired")]
-        nearest = (mine or list(cache.near) or [None])[0]
+        nearest = next(iter(mine or cache.near), None)
     name = cache.name if cache.own else f"{cache.name} ({cache.library})"
     if nearest is None:
         return Row(
