@@ -286,6 +286,8 @@ def state_dir() -> Path:
 
     path = user_state_path("costconsole")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)  # Somebody made it on the way to a folder within.
     return path
 
 

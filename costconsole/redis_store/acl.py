@@ -16,7 +16,7 @@ ROLES: tuple[Role, ...] = ("viewer", "operator")
 _LOOKING = """
     ping info time dbsize module|list acl|whoami acl|dryrun client|setname client|setinfo client|no-touch
     scan type exists pttl memory|usage object|idletime
-    hget hmget hgetall smembers zmscore zrevrange xrange xrevrange
+    hget hmget hgetall hlen smembers zmscore zrevrange xrange xrevrange
 """
 _SEARCHING = "ft._list ft.info ft.search ft.aggregate"
 _CHANGING = """

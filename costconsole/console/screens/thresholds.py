@@ -68,19 +68,37 @@ class ThresholdsPage(Page):
 
     BINDING_GROUP_TITLE = "Thresholds"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", "line down", show=False, id="thresholds.left"),
-        Binding("right", "step(1)", "line up", show=False, id="thresholds.right"),
-        Binding("shift+left", "step(-5)", "line down by 5", show=False, id="thresholds.far_left"),
-        Binding("shift+right", "step(5)", "line up by 5", show=False, id="thresholds.far_right"),
-        Binding("up,k", "scope(-1)", "scope before", show=False, id="thresholds.up"),
-        Binding("down,j", "scope(1)", "next scope", show=False, id="thresholds.down"),
+        Binding("left", "step(-1)", "line down", show=False, priority=True, id="thresholds.left"),
+        Binding("right", "step(1)", "line up", show=False, priority=True, id="thresholds.right"),
+        Binding(
+            "shift+left", "step(-5)", "line down by 5", show=False, priority=True, id="thresholds.far_left"
+        ),
+        Binding(
+            "shift+right", "step(5)", "line up by 5", show=False, priority=True, id="thresholds.far_right"
+        ),
+        Binding("up,k", "scope(-1)", "scope before", show=False, priority=True, id="thresholds.up"),
+        Binding("down,j", "scope(1)", "next scope", show=False, priority=True, id="thresholds.down"),
         Binding("a", "apply", "apply", id="thresholds.apply", tooltip="set the threshold to the line"),
-        Binding("l", "label", "label", id="thresholds.label", tooltip="say of pairs whether a hit is right"),
+        Binding(
+            "l",
+            "label",
+            "label",
+            priority=True,
+            id="thresholds.label",
+            tooltip="say of pairs whether a hit is right",
+        ),
         Binding("z", "take_back", "take back", id="thresholds.undo"),
         Binding("v", "panel", "view", id="thresholds.panel", tooltip="the next panel, where one fits"),
         Binding("b", "bound", "bound", id="thresholds.bound", tooltip="1, 2, 5 or 10 % of wrong hits"),
         Binding("o", "guards", "guards", id="thresholds.guards", tooltip="see and switch the guards"),
-        Binding("r", "replay", "replay", id="thresholds.replay", tooltip="replay the log with a cache anew"),
+        Binding(
+            "r",
+            "replay",
+            "replay",
+            priority=True,
+            id="thresholds.replay",
+            tooltip="replay the log with a cache anew",
+        ),
         Binding("p", "to_proposal", "proposed", show=False, id="thresholds.proposed"),
         Binding("n", "to_current", "in force", show=False, id="thresholds.current"),
     ]
