@@ -170,7 +170,9 @@ def missing_words(view: ThresholdView) -> list[Line]:
         if one.threshold is not None:
             said = f"✓ {number(one.threshold)}"
         elif view.proposal.labels and one.labels is not None:
-            said = f"{one.labels:,}"
+            # As few as could do at all: that is, if every one of them is right.
+            sign = "≥" if one.least is not None and one.labels <= one.least else ""
+            said = f"{sign}{one.labels:,}"
         elif one.least is not None:
             said = f"≥{one.least:,}"
         else:
