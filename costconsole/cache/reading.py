@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from costconsole.cache.commands import Command, arun_all
+from costconsole.cache.commands import Command, arun_all, memory_of
 from costconsole.cache.fingerprint import digest
 from costconsole.cache.layouts import layout_of
 from costconsole.domain.entry import CacheEntry, CacheInfo
@@ -47,7 +47,7 @@ async def read_weights(client: Any, keys: Iterable[str]) -> dict[str, Weight]:
     """Sizes and idle times by key, in one round trip. Our connections don't touch what they read."""
     names = list(keys)
     raw = [key.encode("utf-8", "surrogateescape") for key in names]
-    commands: list[Command] = [("MEMORY", "USAGE", key) for key in raw]
+    commands: list[Command] = [memory_of(key) for key in raw]
     commands += [("OBJECT", "IDLETIME", key) for key in raw]
     replies = [reply if isinstance(reply, int) else None for reply in await arun_all(client, commands)]
     sizes, idle = replies[: len(raw)], replies[len(raw) :]

@@ -14,7 +14,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from costconsole.cache.commands import arun_all
+from costconsole.cache.commands import arun_all, memory_of
 from costconsole.cache.entryfilter import NOTHING, EntryFilter
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.listing import Batch, Wanted, from_index, from_keys, merge, place_after
@@ -156,7 +156,7 @@ class EntrySearch:
                 ("OBJECT", "IDLETIME", raw),
                 layout.read_whole(cache, raw),
                 ("PTTL", raw),
-                ("MEMORY", "USAGE", raw),
+                memory_of(raw),
             ],
         )
         entry = None if isinstance(whole, Exception) else layout.parse_whole(cache, raw, whole)

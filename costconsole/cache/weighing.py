@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from costconsole.cache.commands import arun_all
+from costconsole.cache.commands import arun_all, memory_of
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.reading import Readers, read_entries
 from costconsole.cache.selection import Match
@@ -62,7 +62,7 @@ async def weigh(client: Any, found: Sequence[Match], count: int) -> int | None:
     ]
     if not keys:
         return 0
-    replies = await arun_all(client, [("MEMORY", "USAGE", key) for key in keys])
+    replies = await arun_all(client, [memory_of(key) for key in keys])
     sizes = [reply for reply in replies if isinstance(reply, int)]
     return round(sum(sizes) * count / len(chosen)) if sizes else None
 

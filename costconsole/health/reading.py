@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from costconsole.cache.commands import Command, arun_all
+from costconsole.cache.commands import Command, arun_all, memory_of
 from costconsole.cache.layouts import layout_of
 from costconsole.cache.reading import Readers, read_entries
 from costconsole.domain.entry import CacheEntry, CacheInfo
@@ -73,7 +73,7 @@ async def _more(client: Any, cache: CacheInfo, known: Sequence[tuple[bytes, Cach
     for key, _ in known:
         vectors = [(part, read) for part in parts if (read := layout.read_vector(part, key)) is not None]
         others = [other for other in layout.siblings(cache, key) if other != key]
-        commands += [("MEMORY", "USAGE", key), ("OBJECT", "IDLETIME", key)]
+        commands += [memory_of(key), ("OBJECT", "IDLETIME", key)]
         commands += [read for _, read in vectors]
         commands += [("EXISTS", other) for other in others]
         shapes.append(([part for part, _ in vectors], others))
