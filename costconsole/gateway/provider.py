@@ -89,8 +89,10 @@ class Provider:
 
     def missing_key(self) -> str:
         """The environment variable that has to be set before this provider can be asked, or ""."""
-        there = self._api_key or os.environ.get(self.key_env, "").strip()
-        return self.key_env if self._needs_key and not there else ""
+        return self.key_env if self._needs_key and not self._found_key() else ""
+
+    def _found_key(self) -> str:
+        return (self._api_key or os.environ.get(self.key_env, "")).strip()
 
     def ask(
         self, model: str, messages: Sequence[WireMessage], params: Mapping[str, Any] | None = None
@@ -252,7 +254,7 @@ class Provider:
         return body, headers, Exchange(self.name, self.wire, self._where, key, self._retry)
 
     def _key(self) -> str | None:
-        key = (self._api_key or os.environ.get(self.key_env, "")).strip()
+        key = self._found_key()
         if not key:
             if self._needs_key:
                 raise ProviderError(
