@@ -203,3 +203,21 @@ def _nearest(
     at = near.argmax(axis=1)
     best: NDArray[np.float32] = near[np.arange(len(asked)), at]
     return best, names[at]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a threshold would have done to the logged prompts, with a cache that grows as it would have.
+
+    `right` and `wrong` are the hits that labels say anything of, `read_off` the hit rate of the same
+    look-ups read off the log.
+    """
+
+    threshold: float
+    prompts: int
+    hit_rate: float
+    read_off: float
+    right: int
+    wrong: int
+    unknown: int
+    clipped: int

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from costconsole.calibration.events import Event
+    from costconsole.calibration.replay import Replayed
     from costconsole.calibration.store import Label
-    from costconsole.console.threshold_view import Replayed
     from costconsole.embedding.embedder import Embedder
 
 MOST = 20_000
@@ -91,7 +91,7 @@ def _replay(
     stop: Callable[[], bool],
 ) -> list[Replayed] | None:
     from costconsole.calibration.replay import Stopped, embed_prompts
-    from costconsole.console.threshold_replay import replay_log
+    from costconsole.calibration.replay_log import replay_log
 
     try:
         vectors = embed_prompts(

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from costconsole.cache.reading import Weight
     from costconsole.calibration.events import Event, Verdict
     from costconsole.calibration.feedback import WrongHit
+    from costconsole.calibration.replay import Replayed
     from costconsole.console.lab import Lab
     from costconsole.console.routing_values import RoutingSide
-    from costconsole.console.threshold_view import Change, Kept, Pairs, Replayed, Scope, ThresholdView
+    from costconsole.console.threshold_view import Change, Kept, Pairs, Scope, ThresholdView
     from costconsole.domain.entry import CacheEntry, CacheInfo, Neighbor
     from costconsole.domain.figures import LedgerView, Policy
     from costconsole.domain.known import Known

@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from costconsole.calibration.events import Event, Verdict
+from costconsole.calibration.replay import Replayed
 from costconsole.console.threshold_reader import ThresholdReader
-from costconsole.console.threshold_view import ALL, Change, Kept, Pairs, Replayed, Scope, ThresholdView
+from costconsole.console.threshold_view import ALL, Change, Kept, Pairs, Scope, ThresholdView
 from costconsole.domain.errors import Problem, Refused
 from costconsole.domain.figures import Policy
 from costconsole.redis_store.keys import Keys
@@ -341,8 +342,8 @@ class Thresholds:
         stop: threading.Event | None,
     ) -> tuple[Replayed, ...]:
         from costconsole.calibration.replay import Stopped, embed_prompts
+        from costconsole.calibration.replay_log import replay_log
         from costconsole.console.threshold_figures import mask_of
-        from costconsole.console.threshold_replay import replay_log
 
         if self._embedder is None:
             raise Problem("there is no embedding model here to replay prompts with")

@@ -201,21 +201,3 @@ class Change:
     before: float | None
     after: float | None
     undo_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What a threshold would have done to the logged prompts, with a cache that grows as it would have.
-
-    `right` and `wrong` are the hits that labels say anything of, `read_off` the hit rate of the same
-    look-ups read off the log.
-    """
-
-    threshold: float
-    prompts: int
-    hit_rate: float
-    read_off: float
-    right: int
-    wrong: int
-    unknown: int
-    clipped: int

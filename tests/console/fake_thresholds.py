@@ -13,10 +13,11 @@ from costconsole.cache.ratchet import Mark
 from costconsole.cache.thresholds import CacheThreshold
 from costconsole.calibration.events import Event, Verdict
 from costconsole.calibration.feedback import WrongHit
+from costconsole.calibration.replay import Replayed
 from costconsole.calibration.store import Label, label_of
 from costconsole.console.threshold_figures import look
 from costconsole.console.threshold_log import LookupLog
-from costconsole.console.threshold_view import ALL, Change, Kept, Pairs, Replayed, Scope, ThresholdView
+from costconsole.console.threshold_view import ALL, Change, Kept, Pairs, Scope, ThresholdView
 from costconsole.domain.entry import CacheInfo
 from costconsole.domain.errors import Problem
 from costconsole.domain.figures import Policy

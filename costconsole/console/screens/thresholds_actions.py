@@ -8,11 +8,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from costconsole.calibration.replay import Replayed
 from costconsole.console.page import Page
 from costconsole.console.screens.thresholds_sheets import AskSheet, GuardSheet, effect_words
 from costconsole.console.screens.thresholds_words import figure_lines, number, state_of
 from costconsole.console.threshold_source import why_not_step
-from costconsole.console.threshold_view import Change, GuardLine, Replayed, Step, ThresholdView
+from costconsole.console.threshold_view import Change, GuardLine, Step, ThresholdView
 from costconsole.console.widgets.painted import Line
 from costconsole.domain.errors import Problem
 

@@ -9,8 +9,9 @@ from rich.cells import cell_len
 
 from costconsole.cache.guards import differences
 from costconsole.calibration.curve import Point, State
+from costconsole.calibration.replay import Replayed
 from costconsole.console.screens.entries_wrap import prefixed, wrap, wrap_text
-from costconsole.console.threshold_view import Example, Replayed, Step, ThresholdView
+from costconsole.console.threshold_view import Example, Step, ThresholdView
 from costconsole.console.widgets.painted import Line, Span, fit
 from costconsole.domain.format import (
     UNKNOWN,

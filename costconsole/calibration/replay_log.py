@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from costconsole.calibration.events import Event
-from costconsole.calibration.replay import judge_hits, replay
+from costconsole.calibration.replay import Replayed, judge_hits, replay
 from costconsole.calibration.store import Label, pair_of
-from costconsole.console.threshold_view import Replayed
 from costconsole.ledger.preview import FULL_LENGTH, PREVIEW_LENGTH
 
 if TYPE_CHECKING:
